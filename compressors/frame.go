@@ -1,0 +1,150 @@
+package compressors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+
+	"kvgauge/compressors/kv"
+)
+
+// The frame is the wire container: what goes into files and sockets, and what ratios count.
+//
+//	"KVGF"  version u8  dtype u8  flags u8
+//	uvarint layers, heads, tokens, key dim, value dim
+//	text spec, text model                    (uvarint length, bytes)
+//	rope      float64 theta, uvarint dim     if flags has frameRope
+//	positions uvarint first, then deltas-1   if flags has framePositions
+//	state     32 bytes                       if flags has frameState: hash of fitted state
+//	uvarint number of sections, then kind u8 and uvarint bytes of each
+//	payload                                  the sum of the sections
+//	crc32c of everything before it, u32
+//
+// Numbers are little-endian.
+const (
+	frameMagic   = "KVGF"
+	frameVersion = 1
+
+	frameRope        = 1 << 0
+	frameInterleaved = 1 << 1
+	frameRopeApplied = 1 << 2
+	framePositions   = 1 << 3
+	frameState       = 1 << 4
+	frameKnownFlags  = 1<<5 - 1
+
+	maxFrameText     = 1 << 16
+	maxFrameSections = 1 << 12
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A Frame is a parsed frame. Payload shares the bytes that were parsed.
+type Frame struct {
+	Spec     Spec
+	Head     kv.Tensor // shape, type and metadata; no bits
+	State    []byte    // hash of the fitted state that decompressing needs; nil if none
+	Sections []Section
+	Payload  []byte
+	Bytes    int // length of the whole frame
+}
+
+// AppendFrame compresses src with c and appends the frame to dst. spec is c's canonical text.
+func AppendFrame(dst []byte, spec Spec, c Codec, src kv.Tensor) ([]byte, error) {
+	payload, err := c.AppendCompress(nil, src)
+	if err != nil {
+		return dst, err
+	}
+	return AppendPayloadFrame(dst, spec, c, src, payload)
+}
+
+// AppendPayloadFrame appends the frame of a payload that c made from a tensor with this head.
+func AppendPayloadFrame(dst []byte, spec Spec, c Codec, head kv.Tensor, payload []byte) (
+	[]byte, error) {
+	sections := []Section{{Codes, len(payload)}}
+	if s, ok := c.(Sectioner); ok {
+		var err error
+		if sections, err = s.AppendSections(nil, head, payload); err != nil {
+			return dst, err
+		}
+	}
+	sum := 0
+	for _, s := range sections {
+		sum += s.Bytes
+	}
+	if sum != len(payload) {
+		return dst, fmt.Errorf("codec %s: sections of %d bytes, payload of %d", spec, sum, len(payload))
+	}
+	start := len(dst)
+	dst = appendFrameHead(dst, spec, head, stateHash(c))
+	dst = binary.AppendUvarint(dst, uint64(len(sections)))
+	for _, s := range sections {
+		dst = append(dst, byte(s.Kind))
+		dst = binary.AppendUvarint(dst, uint64(s.Bytes))
+	}
+	dst = append(dst, payload...)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
+}
+
+// A Stateful codec was fitted; the frame carries the hash of what it was fitted to.
+type Stateful interface {
+	// StateHash returns the SHA-256 of the fitted state.
+	StateHash() [32]byte
+}
+
+func stateHash(c Codec) []byte {
+	if s, ok := c.(Stateful); ok {
+		h := s.StateHash()
+		return h[:]
+	}
+	return nil
+}
+
+func appendFrameHead(dst []byte, spec Spec, t kv.Tensor, state []byte) []byte {
+	var flags byte
+	var meta kv.Meta
+	if t.Meta != nil {
+		meta = *t.Meta
+	}
+	if r := meta.Rope; r != nil {
+		flags |= frameRope | flag(r.Interleaved, frameInterleaved) | flag(r.Applied, frameRopeApplied)
+	}
+	explicit := false
+	for i := range t.Tokens {
+		explicit = explicit || t.Meta.Position(i) != int32(i)
+	}
+	flags |= flag(explicit, framePositions) | flag(state != nil, frameState)
+
+	dst = append(dst, frameMagic...)
+	dst = append(dst, frameVersion, byte(t.DType), flags)
+	for _, n := range []int{t.Layers, t.Heads, t.Tokens, t.KeyDim, t.ValueDim} {
+		dst = binary.AppendUvarint(dst, uint64(n))
+	}
+	dst = appendText(dst, string(spec))
+	dst = appendText(dst, meta.Model)
+	if r := meta.Rope; r != nil {
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(r.Theta))
+		dst = binary.AppendUvarint(dst, uint64(r.Dim))
+	}
+	if explicit {
+		last := int32(-1)
+		for i := range t.Tokens {
+			p := t.Meta.Position(i)
+			dst = binary.AppendVarint(dst, int64(p)-int64(last)-1)
+			last = p
+		}
+	}
+	return append(dst, state...)
+}
+
+func flag(on bool, bit byte) byte {
+	if on {
+		return bit
+	}
+	return 0
+}
+
+func appendText(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}

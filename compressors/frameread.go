@@ -1,0 +1,197 @@
+package compressors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+
+	"kvgauge/compressors/kv"
+)
+
+// DefaultLimit returns how many bytes a reader of n input bytes may allocate unless told more:
+// the larger of 64 MiB and 64 times the input.
+func DefaultLimit(n int) int { return max(64<<20, 64*n) }
+
+// ParseFrame checks a frame and splits it. maxBytes bounds the raw size of the tensor that it
+// claims to hold; 0 means DefaultLimit of the input. Errors wrap ErrCorrupt, except that of a
+// tensor beyond the limit, which names the flag that raises it.
+func ParseFrame(b []byte, maxBytes int) (Frame, error) {
+	if len(b) < len(frameMagic)+4 || string(b[:4]) != frameMagic {
+		return Frame{}, corrupt("not a frame: want %q at the start", frameMagic)
+	}
+	body := b[:len(b)-4]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[len(body):]) {
+		return Frame{}, corrupt("checksum does not match: the frame is cut or changed")
+	}
+	r := &frameReader{b: body, at: len(frameMagic)}
+	f := r.frame()
+	f.Bytes = len(b)
+	if r.err != nil {
+		return Frame{}, r.err
+	}
+	if maxBytes == 0 {
+		maxBytes = DefaultLimit(len(b))
+	}
+	if raw := f.Head.RawBytes(); raw > maxBytes {
+		return Frame{}, fmt.Errorf("frame of %d bytes claims a tensor of %d, more than the %d allowed: "+
+			"raise --max-bytes if that is right", len(b), raw, maxBytes)
+	}
+	return f, nil
+}
+
+// Decompress opens the frame's codec and returns the tensor and, if tokens were dropped, those
+// that are left.
+func (f Frame) Decompress() (kv.Tensor, *kv.Kept, error) {
+	spec, c, err := Open(string(f.Spec))
+	if err != nil {
+		return kv.Tensor{}, nil, err
+	}
+	if spec != f.Spec {
+		return kv.Tensor{}, nil, corrupt("spec %q is not in canonical form", f.Spec)
+	}
+	return f.DecompressWith(c)
+}
+
+// DecompressWith is Decompress with a codec that the caller opened, fitted or found.
+func (f Frame) DecompressWith(c Codec) (kv.Tensor, *kv.Kept, error) {
+	t := kv.New(f.Head.Shape, f.Head.DType)
+	t.Meta = f.Head.Meta
+	if err := c.Decompress(t, f.Payload); err != nil {
+		return kv.Tensor{}, nil, err
+	}
+	k, ok := c.(Keeper)
+	if !ok || !c.Capabilities().DropsTokens {
+		return t, nil, nil
+	}
+	kept, err := k.Kept(f.Head, f.Payload)
+	return t, kept, err
+}
+
+// frameReader reads numbers until the first mistake, which it keeps.
+type frameReader struct {
+	b   []byte
+	at  int
+	err error
+}
+
+func (r *frameReader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = corrupt("frame at byte %d: %s", r.at, fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *frameReader) take(n int) []byte {
+	if r.err != nil || n < 0 || n > len(r.b)-r.at {
+		r.fail("cut short")
+		return nil
+	}
+	r.at += n
+	return r.b[r.at-n : r.at]
+}
+
+func (r *frameReader) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *frameReader) uvarint(limit uint64) int {
+	v, n := binary.Uvarint(r.b[r.at:])
+	if r.err != nil || n <= 0 || v > limit {
+		r.fail("want a number up to %d", limit)
+		return 0
+	}
+	r.at += n
+	return int(v)
+}
+
+func (r *frameReader) text() string { return string(r.take(r.uvarint(maxFrameText))) }
+
+func (r *frameReader) frame() Frame {
+	var f Frame
+	if v := r.byte(); v != frameVersion {
+		r.fail("version %d, want %d", v, frameVersion)
+	}
+	dtype, flags := r.byte(), r.byte()
+	if dtype > byte(kv.BF16) || flags&^frameKnownFlags != 0 {
+		r.fail("unknown dtype %d or flags %#x", dtype, flags)
+	}
+	const most = kv.MaxElements
+	f.Head.DType = kv.DType(dtype)
+	f.Head.Shape = kv.Shape{
+		Layers: r.uvarint(most), Heads: r.uvarint(most), Tokens: r.uvarint(most),
+		KeyDim: r.uvarint(most), ValueDim: r.uvarint(most),
+	}
+	if err := f.Head.Shape.Check(); err != nil {
+		r.fail("%v", err)
+	}
+	f.Head.Stride = f.Head.Tokens
+	f.Spec = Spec(r.text())
+	f.Head.Meta = r.meta(flags, f.Head.Tokens)
+	if flags&frameState != 0 {
+		f.State = r.take(32)
+	}
+	f.Sections = r.sections()
+	f.Payload = r.b[r.at:]
+	return f
+}
+
+func (r *frameReader) meta(flags byte, tokens int) *kv.Meta {
+	m := &kv.Meta{Model: r.text()}
+	if flags&frameRope != 0 {
+		rope := &kv.Rope{Interleaved: flags&frameInterleaved != 0, Applied: flags&frameRopeApplied != 0}
+		if b := r.take(8); b != nil {
+			rope.Theta = math.Float64frombits(binary.LittleEndian.Uint64(b))
+		}
+		rope.Dim = r.uvarint(1 << 20)
+		m.Rope = rope
+	}
+	if flags&framePositions != 0 {
+		if tokens > len(r.b)-r.at { // a position takes a byte at least
+			r.fail("positions cut short")
+			return m
+		}
+		m.Positions = r.positions(tokens)
+	}
+	return m
+}
+
+func (r *frameReader) positions(tokens int) []int32 {
+	out := make([]int32, tokens)
+	last := int64(-1)
+	for i := range out {
+		v, n := binary.Varint(r.b[r.at:])
+		p := last + 1 + v
+		if n <= 0 || v < math.MinInt32 || v > math.MaxInt32 || p < 0 || p > math.MaxInt32 {
+			r.fail("position %d is not a number up to %d", i, math.MaxInt32)
+			return nil
+		}
+		r.at += n
+		out[i], last = int32(p), p
+	}
+	return out
+}
+
+func (r *frameReader) sections() []Section {
+	n := r.uvarint(maxFrameSections)
+	var out []Section
+	sum := 0
+	for range n {
+		kind, size := r.byte(), r.uvarint(uint64(len(r.b)))
+		if r.err != nil {
+			return nil
+		}
+		if int(kind) >= len(sectionNames) {
+			r.fail("unknown section kind %d", kind)
+			return nil
+		}
+		sum += size
+		out = append(out, Section{SectionKind(kind), size})
+	}
+	if sum != len(r.b)-r.at {
+		r.fail("sections of %d bytes, payload of %d", sum, len(r.b)-r.at)
+	}
+	return out
+}

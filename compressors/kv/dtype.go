@@ -1,0 +1,87 @@
+package kv
+
+import (
+	"fmt"
+
+	"kvgauge/internal/kern"
+)
+
+// A DType is the 16-bit format in which a cache is held.
+type DType uint8
+
+// The formats: IEEE binary16 and bfloat16.
+const (
+	F16 DType = iota
+	BF16
+)
+
+// String returns "f16" or "bf16".
+func (d DType) String() string { return [...]string{"f16", "bf16"}[d] }
+
+// ParseDType reads "f16" or "bf16".
+func ParseDType(s string) (DType, error) {
+	switch s {
+	case "f16":
+		return F16, nil
+	case "bf16":
+		return BF16, nil
+	}
+	return 0, fmt.Errorf("dtype is %q, want bf16 or f16", s)
+}
+
+// Widen sets dst to the values of src, exactly.
+func (d DType) Widen(dst []float32, src []uint16) {
+	if d == BF16 {
+		kern.WidenBF16(dst, src)
+		return
+	}
+	kern.WidenF16(dst, src)
+}
+
+// Narrow sets dst to src rounded to nearest, ties to even; beyond the range it becomes infinite.
+func (d DType) Narrow(dst []uint16, src []float32) {
+	if d == BF16 {
+		kern.NarrowBF16(dst, src)
+		return
+	}
+	kern.NarrowF16(dst, src)
+}
+
+// Float returns the value of one pattern.
+func (d DType) Float(bits uint16) float32 {
+	if d == BF16 {
+		return kern.BF16ToF32(bits)
+	}
+	return kern.F16ToF32(bits)
+}
+
+// Bits returns one value rounded to nearest, ties to even.
+func (d DType) Bits(f float32) uint16 {
+	if d == BF16 {
+		return kern.F32ToBF16(f)
+	}
+	return kern.F32ToF16(f)
+}
+
+// Finite says whether a pattern is neither infinite nor NaN.
+func (d DType) Finite(bits uint16) bool {
+	mask := uint16(0x7c00)
+	if d == BF16 {
+		mask = 0x7f80
+	}
+	return bits&mask != mask
+}
+
+// FirstNonFinite returns the index of the first NaN or infinity, or -1.
+func (d DType) FirstNonFinite(bits []uint16) int {
+	mask := uint16(0x7c00)
+	if d == BF16 {
+		mask = 0x7f80
+	}
+	for i, b := range bits {
+		if b&mask == mask {
+			return i
+		}
+	}
+	return -1
+}
