@@ -60,8 +60,8 @@ type Coord struct {
 
 // A Record is one cell of a sweep and what came of it.
 type Record struct {
-	Type    string            `json:"type"`            // codec, transfer, breakeven, …
-	Cell    []Coord           `json:"cell"`            // in the order of the plan's axes
+	Type    string            `json:"type"` // codec, transfer, breakeven, …
+	Cell    []Coord           `json:"cell"` // in the order of the plan's axes
 	Metrics []Metric          `json:"metrics,omitempty"`
 	Labels  []string          `json:"labels,omitempty"` // what a prompt index means
 	Attrs   map[string]string `json:"attrs,omitempty"`  // digests, thread counts, capabilities
