@@ -13,7 +13,7 @@ import (
 const minWords, maxWords = 620, 900
 
 var wantRegisters = map[string]int{
-	"narrative": 8, "dialogue": 5, "exposition": 7,
+	"narrative": 8, "dialogue": 5, "exposition": 7, "code": 5, "list": 3, "table": 4,
 }
 
 func TestPassagesComeInFileOrderWithConsecutiveNumbers(t *testing.T) {
