@@ -68,7 +68,7 @@ func (g *Generator) rareNormal(layer, size uint64, x float64) (float64, bool) {
 		return x, height < exp(-0.5*x*x)
 	}
 	for {
-		beyond := -normalInvR * log1p(-g.Float64())
+		beyond := float64(-normalInvR * log1p(-g.Float64()))
 		y := -log1p(-g.Float64())
 		if y+y > beyond*beyond {
 			if size>>8&1 == 1 {
