@@ -16,6 +16,9 @@ type Source interface {
 	// Len is how many samples there are: prompts, or draws.
 	Len() int
 
+	// Shape is the shape of the samples' caches, found without computing one: for estimates.
+	Shape(ctx context.Context) (kv.Shape, error)
+
 	// Sample computes or reads sample i. Samples are independent: any order, any subset.
 	Sample(ctx context.Context, i int) (Sample, error)
 }
