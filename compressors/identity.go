@@ -2,6 +2,7 @@ package compressors
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"kvgauge/compressors/kv"
 	"kvgauge/internal/registry"
@@ -75,17 +76,33 @@ func readRaw(dst kv.Tensor, src []byte) {
 // appendBits appends 16-bit patterns little-endian.
 func appendBits(dst []byte, src []uint16) []byte {
 	n := len(dst)
-	dst = append(dst, make([]byte, 2*len(src))...)
-	out := dst[n:]
-	for i, b := range src {
-		binary.LittleEndian.PutUint16(out[2*i:], b)
-	}
+	dst = slices.Grow(dst, 2*len(src))[:n+2*len(src)]
+	putBits(dst[n:], src)
 	return dst
+}
+
+// putBits writes 16-bit patterns little-endian to the first 2*len(src) bytes of dst.
+func putBits(dst []byte, src []uint16) {
+	for len(src) >= 4 {
+		p := (*[4]uint16)(src)
+		binary.LittleEndian.PutUint64(dst,
+			uint64(p[0])|uint64(p[1])<<16|uint64(p[2])<<32|uint64(p[3])<<48)
+		dst, src = dst[8:], src[4:]
+	}
+	for i, b := range src {
+		binary.LittleEndian.PutUint16(dst[2*i:], b)
+	}
 }
 
 // readBits reads len(dst) little-endian patterns.
 func readBits(dst []uint16, src []byte) {
 	src = src[:2*len(dst)]
+	for len(dst) >= 4 {
+		x := binary.LittleEndian.Uint64(src)
+		p := (*[4]uint16)(dst)
+		p[0], p[1], p[2], p[3] = uint16(x), uint16(x>>16), uint16(x>>32), uint16(x>>48)
+		dst, src = dst[4:], src[8:]
+	}
 	for i := range dst {
 		dst[i] = binary.LittleEndian.Uint16(src[2*i:])
 	}

@@ -1,0 +1,238 @@
+package compressors
+
+import (
+	"kvgauge/compressors/internal/quant"
+	"kvgauge/compressors/kv"
+)
+
+// compress writes a side's codes and scales; it returns false on a non-finite value.
+func (g *grid) compress(s *gridStream, t kv.Tensor, side kv.Side) bool {
+	switch {
+	case t.Tokens == 0:
+		return true
+	case g.axis == axisChannel:
+		return g.compressColumns(s, t, side)
+	case g.axis == axisTensor && g.spans():
+		return g.compressSpan(s, t, side, 0, t.Layers)
+	case g.axis == axisLayer && g.spans():
+		for l := range t.Layers {
+			if !g.compressSpan(s, t, side, l, l+1) {
+				return false
+			}
+		}
+		return true
+	}
+	run := g.run(t, side)
+	step := g.step(run)
+	for l := range t.Layers {
+		for h := range t.Heads {
+			for plane := t.Plane(side, l, h); len(plane) > 0; plane = plane[run:] {
+				for row := plane[:run]; len(row) > 0; row = row[min(step, len(row)):] {
+					if !g.compressGroup(s, t.DType, row[:min(step, len(row))]) {
+						return false
+					}
+				}
+			}
+		}
+	}
+	return true
+}
+
+// compressGroup writes one group of neighbouring values.
+func (g *grid) compressGroup(s *gridStream, d kv.DType, row []uint16) bool {
+	lo, hi := quant.MinMax(row)
+	if !quant.Finite(d, lo, hi) {
+		return false
+	}
+	a, ok := g.Fit(d, lo, hi)
+	s.putGroup(g, &a, ok)
+	s.putCodes(g.Bits, d, row, &a, ok)
+	return true
+}
+
+// compressSpan writes one group that is spread over the heads of some layers.
+func (g *grid) compressSpan(s *gridStream, t kv.Tensor, side kv.Side, from, to int) bool {
+	lo, hi := quant.NoLow, quant.NoHigh
+	for plane := from * t.Heads; plane < to*t.Heads; plane++ {
+		low, high := quant.MinMax(t.Plane(side, plane/t.Heads, plane%t.Heads))
+		lo, hi = min(lo, low), max(hi, high)
+	}
+	if !quant.Finite(t.DType, lo, hi) {
+		return false
+	}
+	a, ok := g.Fit(t.DType, lo, hi)
+	s.putGroup(g, &a, ok)
+	for plane := from * t.Heads; plane < to*t.Heads; plane++ {
+		s.putCodes(g.Bits, t.DType, t.Plane(side, plane/t.Heads, plane%t.Heads), &a, ok)
+	}
+	return true
+}
+
+// putGroup writes the scale and zero point of a group, or the mark that it is stored as it is.
+func (s *gridStream) putGroup(g *grid, a *quant.Affine, ok bool) {
+	n, z := g.Scale.Size(), g.ZeroSize()
+	if ok {
+		g.Store(s.scales, s.zeros, a)
+	} else {
+		g.StoreRaw(s.scales, s.zeros[:z])
+		s.marked = true
+	}
+	s.scales, s.zeros = s.scales[n:], s.zeros[z:]
+}
+
+// putCodes writes the codes of neighbouring values of a group; zeros if ok is false.
+func (s *gridStream) putCodes(bits int, d kv.DType, row []uint16, a *quant.Affine, ok bool) {
+	n := quant.PackedBytes(len(row), bits)
+	out := s.codes[:n]
+	s.codes = s.codes[n:]
+	if !ok {
+		clear(out)
+		return
+	}
+	if bits == 8 {
+		quant.Quantize(d, out, row, a)
+		return
+	}
+	for len(row) > 0 {
+		k := min(len(row), len(s.buf))
+		quant.Quantize(d, s.buf[:k], row[:k], a)
+		size := quant.PackedBytes(k, bits)
+		quant.Pack(out[:size], s.buf[:k], bits)
+		row, out = row[k:], out[size:]
+	}
+}
+
+// appendMarked appends the patterns of the groups that are stored as they are.
+func (g *grid) appendMarked(dst []byte, s *gridStream, t kv.Tensor, side kv.Side) []byte {
+	switch {
+	case g.axis == axisChannel:
+		return g.appendMarkedColumns(dst, s, t, side)
+	case g.spans():
+		layers := t.Layers
+		if g.axis == axisLayer {
+			layers = 1
+		}
+		for l := 0; l < t.Layers; l += layers {
+			if !s.nextMarked(g) {
+				continue
+			}
+			for plane := l * t.Heads; plane < (l+layers)*t.Heads; plane++ {
+				dst = appendBits(dst, t.Plane(side, plane/t.Heads, plane%t.Heads))
+			}
+		}
+		return dst
+	}
+	run := g.run(t, side)
+	step := g.step(run)
+	for l := range t.Layers {
+		for h := range t.Heads {
+			for plane := t.Plane(side, l, h); len(plane) > 0; plane = plane[run:] {
+				for row := plane[:run]; len(row) > 0; row = row[min(step, len(row)):] {
+					if s.nextMarked(g) {
+						dst = appendBits(dst, row[:min(step, len(row))])
+					}
+				}
+			}
+		}
+	}
+	return dst
+}
+
+// nextMarked moves to the next group's scale and says whether the group is stored as it is.
+func (s *gridStream) nextMarked(g *grid) bool {
+	raw := g.IsRaw(s.scales)
+	s.scales = s.scales[g.Scale.Size():]
+	return raw
+}
+
+// decompress reads what compress wrote; it returns false if that cannot have written it.
+func (g *grid) decompress(s *gridStream, t kv.Tensor, side kv.Side) bool {
+	switch {
+	case t.Tokens == 0:
+		return true
+	case g.axis == axisChannel:
+		return g.decompressColumns(s, t, side)
+	case g.axis == axisTensor && g.spans():
+		return g.decompressSpan(s, t, side, 0, t.Layers)
+	case g.axis == axisLayer && g.spans():
+		for l := range t.Layers {
+			if !g.decompressSpan(s, t, side, l, l+1) {
+				return false
+			}
+		}
+		return true
+	}
+	run := g.run(t, side)
+	step := g.step(run)
+	for l := range t.Layers {
+		for h := range t.Heads {
+			for plane := t.Plane(side, l, h); len(plane) > 0; plane = plane[run:] {
+				for row := plane[:run]; len(row) > 0; row = row[min(step, len(row)):] {
+					a, raw, ok := s.getGroup(g)
+					if !ok || !s.getCodes(g.Bits, t.DType, row[:min(step, len(row))], &a, raw) {
+						return false
+					}
+				}
+			}
+		}
+	}
+	return true
+}
+
+func (g *grid) decompressSpan(s *gridStream, t kv.Tensor, side kv.Side, from, to int) bool {
+	a, raw, ok := s.getGroup(g)
+	if !ok {
+		return false
+	}
+	for plane := from * t.Heads; plane < to*t.Heads; plane++ {
+		if !s.getCodes(g.Bits, t.DType, t.Plane(side, plane/t.Heads, plane%t.Heads), &a, raw) {
+			return false
+		}
+	}
+	return true
+}
+
+// getGroup reads a group's grid; raw says that the group is stored as it is.
+func (s *gridStream) getGroup(g *grid) (a quant.Affine, raw, ok bool) {
+	a, ok = g.Load(s.scales, s.zeros)
+	if !ok {
+		raw = g.IsRaw(s.scales)
+	}
+	s.scales, s.zeros = s.scales[g.Scale.Size():], s.zeros[g.ZeroSize():]
+	return a, raw, ok || raw
+}
+
+// getCodes reads the values that putCodes wrote, or those of a group stored as it is.
+func (s *gridStream) getCodes(bits int, d kv.DType, row []uint16, a *quant.Affine, raw bool) bool {
+	n := quant.PackedBytes(len(row), bits)
+	in := s.codes[:n]
+	s.codes = s.codes[n:]
+	if raw {
+		if len(s.raw) < 2*len(row) {
+			return false
+		}
+		readBits(row, s.raw)
+		s.raw = s.raw[2*len(row):]
+		return true
+	}
+	tabled := len(row) >= 2<<bits
+	if tabled {
+		quant.MakeTable(&s.table, 1<<bits, d, a)
+	}
+	for len(row) > 0 {
+		k := min(len(row), len(s.buf))
+		size := quant.PackedBytes(k, bits)
+		codes := in[:size]
+		if bits < 8 {
+			codes = s.buf[:k]
+			quant.Unpack(codes, in[:size], bits)
+		}
+		if tabled {
+			quant.Lookup(row[:k], codes, &s.table)
+		} else {
+			quant.Dequantize(d, row[:k], codes, a)
+		}
+		row, in = row[k:], in[size:]
+	}
+	return true
+}
