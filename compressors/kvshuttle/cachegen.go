@@ -1,0 +1,142 @@
+package kvshuttle
+
+import (
+	"encoding/binary"
+
+	"kvgauge/compressors"
+	"kvgauge/compressors/kv"
+)
+
+// cachegenOpen is cachegen: per chunk of ten tokens an 8-bit anchor and 4-bit differences from the
+// unquantised anchor, so that the anchor's error leaks into the chunk. CacheGen's entropy coder
+// and its levels by depth are absent; compressors' cachegen has them.
+type cachegenOpen struct{}
+
+const cachegenChunk = 10
+
+func init() {
+	define("cachegen", "8-bit anchors and 4-bit deltas in chunks of ten tokens; no entropy coder",
+		compressors.Capabilities{}, cachegenOpen{})
+}
+
+// cachegenSizes returns the chunks, anchor bytes and delta bytes of one head of one layer.
+func cachegenSizes(tokens, d int) (chunks, anchors, deltas int) {
+	chunks = (tokens + cachegenChunk - 1) / cachegenChunk
+	return chunks, chunks * d, ((tokens-chunks)*d + 1) / 2
+}
+
+func cachegenLen(s kv.Shape, side kv.Side) int {
+	chunks, anchors, deltas := cachegenSizes(s.Tokens, s.Dim(side))
+	return s.Layers * s.Heads * (12 + anchors + deltas + 16*chunks)
+}
+
+func (cachegenOpen) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	for _, side := range kv.Sides {
+		for l := range w.Layers {
+			for h := range w.Heads {
+				dst = cachegenSlice(w, dst, w.slice(side, l, h), w.Dim(side))
+			}
+		}
+	}
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.int("chunk_size", cachegenChunk)
+	o.int("anchor_bits", 8)
+	o.int("delta_bits", 4)
+	o.int("key_bytes_len", cachegenLen(w.Shape, kv.K))
+	return dst, o.close(), nil
+}
+
+func cachegenSlice(w *work, dst []byte, xs []float32, d int) []byte {
+	tokens := len(xs) / d
+	chunks, anchors, deltas := cachegenSizes(tokens, d)
+	for _, n := range []int{anchors, deltas, 4 * chunks} {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
+	}
+	w.f32 = grow(w.f32, 4*chunks)
+	w.codes = w.codes[:0]
+	for c := range chunks {
+		chunk := xs[c*cachegenChunk*d : min(len(xs), (c+1)*cachegenChunk*d)]
+		anchor, rest := chunk[:d], chunk[d:]
+		lo, hi := minMax(anchor)
+		s := step(lo, hi, 255)
+		for _, x := range anchor {
+			dst = append(dst, clipCode((x-lo)/s, 0, 255))
+		}
+		params := w.f32[4*c : 4*c+4]
+		params[0], params[1] = s, lo
+		params[2], params[3] = w.deltaCodes(anchor, rest)
+	}
+	for i := 0; i < len(w.codes); i += 2 {
+		b := w.codes[i] << 4
+		if i+1 < len(w.codes) {
+			b |= w.codes[i+1]
+		}
+		dst = append(dst, b)
+	}
+	return appendFloats(dst, w.f32)
+}
+
+// deltaCodes appends the codes of rest − anchor to w.codes and returns their scale and zero.
+func (w *work) deltaCodes(anchor, rest []float32) (scale, zero float32) {
+	if len(rest) == 0 {
+		return 1, 0
+	}
+	d := len(anchor)
+	lo, hi := rest[0]-anchor[0], rest[0]-anchor[0]
+	for i, x := range rest {
+		delta := x - anchor[i%d]
+		if delta < lo || delta != delta {
+			lo = delta
+		}
+		if delta > hi || delta != delta {
+			hi = delta
+		}
+	}
+	scale = step(lo, hi, 15)
+	for i, x := range rest {
+		w.codes = append(w.codes, clipCode((x-anchor[i%d]-lo)/scale, 0, 15))
+	}
+	return scale, lo
+}
+
+func (cachegenOpen) decompress(w *work, payload, _ []byte) error {
+	if len(payload) != cachegenLen(w.Shape, kv.K)+cachegenLen(w.Shape, kv.V) {
+		return errLength
+	}
+	c := cutter{payload}
+	for _, side := range kv.Sides {
+		d := w.Dim(side)
+		chunks, anchors, deltas := cachegenSizes(w.Tokens, d)
+		w.vals[side] = grow(w.vals[side], w.Elements(side))
+		for l := range w.Layers {
+			for h := range w.Heads {
+				c.take(12) // section lengths, which the shape fixes
+				a, codes := c.take(anchors), c.take(deltas)
+				w.f32 = floats(w.f32, c.take(16*chunks))
+				cachegenRestore(w.slice(side, l, h), a, codes, w.f32, d)
+			}
+		}
+		w.storeAll(side)
+	}
+	return nil
+}
+
+func cachegenRestore(dst []float32, anchors, codes []byte, params []float32, d int) {
+	next := 0
+	for i := range dst {
+		token, ch := i/d, i%d
+		c := token / cachegenChunk
+		p := params[4*c : 4*c+4]
+		x := float32(float32(anchors[c*d+ch])*p[0]) + p[1]
+		if token%cachegenChunk != 0 {
+			code := codes[next/2]
+			if next%2 == 0 {
+				code >>= 4
+			}
+			next++
+			x += float32(float32(code&15)*p[2]) + p[3]
+		}
+		dst[i] = x
+	}
+}

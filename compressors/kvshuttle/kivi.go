@@ -1,0 +1,124 @@
+package kvshuttle
+
+import (
+	"kvgauge/compressors"
+	"kvgauge/compressors/kv"
+)
+
+// kiviWhole is kivi_2bit: keys per channel over the whole prompt, values per token over the whole
+// head, float32 scales and zeros. KIVI's groups of tokens and its residual window, both central to
+// the paper, are absent; compressors' kivi has them.
+type kiviWhole struct{}
+
+func init() {
+	define("kivi_2bit", "2 bits: keys per channel over the whole prompt, values per token; no groups, "+
+		"no window", compressors.Capabilities{}, kiviWhole{})
+}
+
+// kiviSizes returns the number of scales of keys and of values.
+func kiviSizes(s kv.Shape) (nk, nv int) {
+	return s.Layers * s.Heads * s.KeyDim, s.Layers * s.Heads * s.Tokens
+}
+
+func (kiviWhole) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	nk, nv := kiviSizes(w.Shape)
+	w.f32 = grow(w.f32, 2*(nk+nv))
+	ks, vs := w.f32[:nk], w.f32[nk:nk+nv]
+	kz, vz := w.f32[nk+nv:2*nk+nv], w.f32[2*nk+nv:]
+	dst = kiviKeys(w, dst, ks, kz)
+	dst = kiviValues(w, dst, vs, vz)
+	dst = appendFloats(dst, w.f32)
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.int("bits", 2)
+	o.int("kp_len", (w.Elements(kv.K)+3)/4)
+	o.int("vp_len", (w.Elements(kv.V)+3)/4)
+	o.int("ks_len", 4*nk)
+	o.int("vs_len", 4*nv)
+	o.int("kz_len", 4*nk)
+	o.ints("k_scales_shape", w.Layers, w.Heads, 1, w.KeyDim)
+	o.ints("v_scales_shape", w.Layers, w.Heads, w.Tokens, 1)
+	return dst, o.close(), nil
+}
+
+func kiviKeys(w *work, dst []byte, scale, zero []float32) []byte {
+	p := packer2{dst: dst}
+	d := w.KeyDim
+	w.f64 = grow(w.f64, d)
+	for l := range w.Layers {
+		for h := range w.Heads {
+			xs := w.slice(kv.K, l, h)
+			at := (l*w.Heads + h) * d
+			s, z := scale[at:at+d], zero[at:at+d]
+			channelRange(xs, z, s)
+			for c := range s {
+				s[c] = step(z[c], s[c], 3)
+			}
+			for i, x := range xs {
+				c := i % d
+				p.add(clipCode((x-z[c])/s[c], 0, 3))
+			}
+		}
+	}
+	return p.dst
+}
+
+// channelRange sets lo and hi to each channel's extremes over the rows of xs.
+func channelRange(xs, lo, hi []float32) {
+	d := len(lo)
+	copy(lo, xs[:d])
+	copy(hi, xs[:d])
+	for at := d; at < len(xs); at += d {
+		for c, x := range xs[at : at+d] {
+			if x < lo[c] || x != x {
+				lo[c] = x
+			}
+			if x > hi[c] || x != x {
+				hi[c] = x
+			}
+		}
+	}
+}
+
+func kiviValues(w *work, dst []byte, scale, zero []float32) []byte {
+	p := packer2{dst: dst}
+	d := w.ValueDim
+	for r := range scale {
+		row := w.vals[kv.V][r*d : (r+1)*d]
+		lo, hi := minMax(row)
+		s := step(lo, hi, 3)
+		scale[r], zero[r] = s, lo
+		for _, x := range row {
+			p.add(clipCode((x-lo)/s, 0, 3))
+		}
+	}
+	return p.dst
+}
+
+func (kiviWhole) decompress(w *work, payload, _ []byte) error {
+	nk, nv := kiviSizes(w.Shape)
+	kp, vp := (w.Elements(kv.K)+3)/4, (w.Elements(kv.V)+3)/4
+	if len(payload) != kp+vp+8*(nk+nv) {
+		return errLength
+	}
+	c := cutter{payload}
+	kc, vc := c.take(kp), c.take(vp)
+	w.f64 = w.f64[:0]
+	params := floats(w.f32, c.b)
+	w.f32 = params
+	for _, side := range kv.Sides {
+		w.vals[side] = grow(w.vals[side], w.Elements(side))
+	}
+	d := w.KeyDim
+	for i := range w.vals[kv.K] {
+		at := i/(w.Tokens*d)*d + i%d
+		w.vals[kv.K][i] = float32(code2(kc, i)*params[at]) + params[nk+nv+at]
+	}
+	for i := range w.vals[kv.V] {
+		at := i / w.ValueDim
+		w.vals[kv.V][i] = float32(code2(vc, i)*params[nk+at]) + params[2*nk+nv+at]
+	}
+	w.storeAll(kv.K)
+	w.storeAll(kv.V)
+	return nil
+}

@@ -1,0 +1,169 @@
+package kvshuttle
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"kvgauge/compressors"
+	"kvgauge/compressors/kv"
+)
+
+// kvquantFlat is kvquant_2bit: 2 bits with one scale and zero per layer, beside one whole channel
+// of largest mean magnitude kept in float16. KVQuant's non-uniform code book, per-channel pre-RoPE
+// keys, sparse outliers and calibration are absent; compressors' kvquant has them.
+type kvquantFlat struct{}
+
+func init() {
+	define("kvquant_2bit", "2 bits per layer beside the strongest channel in float16; no code book",
+		compressors.Capabilities{}, kvquantFlat{})
+}
+
+// kvquantOutliers is how many channels of d stay in float16: one per cent, at least one.
+func kvquantOutliers(d int) int { return max(1, int(float64(d)*1.0/100)) }
+
+func kvquantLen(s kv.Shape, side kv.Side) int {
+	d := s.Dim(side)
+	no, rows := kvquantOutliers(d), s.Layers*s.Heads*s.Tokens
+	return 28 + 8 + 4*d + 2*rows*no + (rows*(d-no)+3)/4 + 8*s.Layers
+}
+
+func (kvquantFlat) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	start := len(dst)
+	dst = kvquantSide(w, dst, kv.K)
+	keys := len(dst) - start
+	dst = kvquantSide(w, dst, kv.V)
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.int("bits", 2)
+	o.float("outlier_pct", 1.0)
+	o.int("k_len", keys)
+	return dst, o.close(), nil
+}
+
+// kvquantChannels returns the outlier channels and the others, each in increasing order... the
+// outliers in the order of their mean magnitude, as KVShuttle stores them after sorting.
+func kvquantChannels(w *work, side kv.Side) (outliers, normal []int) {
+	d := w.Dim(side)
+	mean := make([]float32, d)
+	for at := 0; at < len(w.vals[side]); at += d {
+		for c, x := range w.vals[side][at : at+d] {
+			if x < 0 {
+				x = -x
+			}
+			mean[c] += x
+		}
+	}
+	count := float32(len(w.vals[side]) / d)
+	for c := range mean {
+		mean[c] /= count
+	}
+	order := argsort(mean)
+	outliers = order[d-kvquantOutliers(d):]
+	for c := range d {
+		if !slices.Contains(outliers, c) {
+			normal = append(normal, c)
+		}
+	}
+	return outliers, normal
+}
+
+func kvquantSide(w *work, dst []byte, side kv.Side) []byte {
+	outliers, normal := kvquantChannels(w, side)
+	d, rows := w.Dim(side), w.Layers*w.Heads*w.Tokens
+	no, nn := len(outliers), len(normal)
+	for _, n := range []int{8, 4 * no, 4 * nn, 2 * rows * no, (rows*nn + 3) / 4,
+		4 * w.Layers, 4 * w.Layers} {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(no))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(nn))
+	for _, c := range outliers {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(c))
+	}
+	for _, c := range normal {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(c))
+	}
+	for r := range rows {
+		row := w.vals[side][r*d : (r+1)*d]
+		for _, c := range outliers {
+			dst = appendHalves(dst, row[c:c+1])
+		}
+	}
+	w.f32 = grow(w.f32, 2*w.Layers)
+	p := packer2{dst: dst}
+	for l := range w.Layers {
+		w.f32[l], w.f32[w.Layers+l] = kvquantLayer(&p, w.layer(side, l), normal, d)
+	}
+	return appendFloats(p.dst, w.f32)
+}
+
+// kvquantLayer packs the codes of one layer's normal channels.
+func kvquantLayer(p *packer2, xs []float32, normal []int, d int) (scale, zero float32) {
+	if len(normal) == 0 {
+		return 1, 0
+	}
+	lo, hi := xs[normal[0]], xs[normal[0]]
+	for at := 0; at < len(xs); at += d {
+		for _, c := range normal {
+			x := xs[at+c]
+			if x < lo || x != x {
+				lo = x
+			}
+			if x > hi || x != x {
+				hi = x
+			}
+		}
+	}
+	scale = step(lo, hi, 3)
+	for at := 0; at < len(xs); at += d {
+		for _, c := range normal {
+			p.add(clipCode((xs[at+c]-lo)/scale, 0, 3))
+		}
+	}
+	return scale, lo
+}
+
+func (kvquantFlat) decompress(w *work, payload, _ []byte) error {
+	nk, nv := kvquantLen(w.Shape, kv.K), kvquantLen(w.Shape, kv.V)
+	if len(payload) != nk+nv {
+		return errLength
+	}
+	if err := kvquantRestore(w, payload[:nk], kv.K); err != nil {
+		return err
+	}
+	return kvquantRestore(w, payload[nk:], kv.V)
+}
+
+func kvquantRestore(w *work, b []byte, side kv.Side) error {
+	d, rows := w.Dim(side), w.Layers*w.Heads*w.Tokens
+	no := kvquantOutliers(d)
+	nn := d - no
+	c := cutter{b}
+	c.take(28 + 8) // section lengths, which the shape fixes
+	channels := make([]int, d)
+	for i := range channels {
+		channels[i] = int(binary.LittleEndian.Uint32(c.take(4)))
+		if channels[i] >= d || slices.Contains(channels[:i], channels[i]) {
+			return errLength
+		}
+	}
+	kept := c.take(2 * rows * no)
+	codes := c.take((rows*nn + 3) / 4)
+	w.f32 = floats(w.f32, c.b)
+	scale, zero := w.f32[:w.Layers], w.f32[w.Layers:]
+	w.vals[side] = grow(w.vals[side], rows*d)
+	var half []float32
+	for r := range rows {
+		row := w.vals[side][r*d : (r+1)*d]
+		half = halves(half, kept[2*r*no:2*(r+1)*no])
+		for i, c := range channels[:no] {
+			row[c] = half[i]
+		}
+		l := r / (w.Heads * w.Tokens)
+		for i, c := range channels[no:] {
+			row[c] = float32(code2(codes, r*nn+i)*scale[l]) + zero[l]
+		}
+	}
+	w.storeAll(side)
+	return nil
+}

@@ -1,0 +1,245 @@
+package kvshuttle
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"kvgauge/compressors"
+	"kvgauge/compressors/kv"
+)
+
+// pruneRaw is topk_prune_50: it keeps the half of the tokens with the largest key norms, with the
+// first two and the last two protected, and fills the others with zeros when decompressing: zero
+// keys that still take softmax mass. The literature keeps the smallest norms, and removes tokens.
+type pruneRaw struct{}
+
+// pruneInt4 is cascade_prune50_int4: the same selection, the rest as uniform_int4.
+type pruneInt4 struct{}
+
+func init() {
+	define("topk_prune_50", "keeps the half with the largest key norms; the rest becomes zeros",
+		compressors.Capabilities{}, pruneRaw{})
+	define("cascade_prune50_int4", "topk_prune_50, then uniform_int4", compressors.Capabilities{},
+		pruneInt4{})
+}
+
+// pruneCount is how many of n tokens stay.
+func pruneCount(n int) int { return max(1, int(float64(n)*0.5)) }
+
+// importance returns, per token, the mean over layers and heads of its key's L2 norm, summed in
+// numpy's order.
+func importance(w *work) []float32 {
+	out := make([]float32, w.Tokens)
+	d := w.KeyDim
+	sq := make([]float32, d)
+	for row := range w.Layers * w.Heads {
+		for t := range out {
+			at := (row*w.Tokens + t) * d
+			for i, x := range w.vals[kv.K][at : at+d] {
+				sq[i] = x * x
+			}
+			out[t] += float32(math.Sqrt(float64(pairwiseSum(sq))))
+		}
+	}
+	for t := range out {
+		out[t] /= float32(w.Layers * w.Heads)
+	}
+	return out
+}
+
+// pairwiseSum adds as numpy does along a contiguous axis: eight running sums up to 128 elements,
+// halves beyond.
+func pairwiseSum(xs []float32) float32 {
+	n := len(xs)
+	if n < 8 {
+		var s float32
+		for _, x := range xs {
+			s += x
+		}
+		return s
+	}
+	if n > 128 {
+		half := n / 2
+		half -= half % 8
+		return pairwiseSum(xs[:half]) + pairwiseSum(xs[half:])
+	}
+	var r [8]float32
+	copy(r[:], xs)
+	i := 8
+	for ; i < n-n%8; i += 8 {
+		for j := range r {
+			r[j] += xs[i+j]
+		}
+	}
+	s := ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+	for ; i < n; i++ {
+		s += xs[i]
+	}
+	return s
+}
+
+// selectTokens returns the k tokens that stay, in order.
+func selectTokens(weight []float32, k int) []int {
+	const protect = 2
+	n := len(weight)
+	var kept []int
+	add := func(i int) {
+		if i >= 0 && i < n && !slices.Contains(kept, i) {
+			kept = append(kept, i)
+		}
+	}
+	if k >= n {
+		for i := range n {
+			kept = append(kept, i)
+		}
+		return kept
+	}
+	for i := range protect {
+		add(i)
+		add(n - protect + i)
+	}
+	slices.Sort(kept)
+	budget := k - len(kept)
+	if budget <= 0 {
+		return kept[:k]
+	}
+	var others []int
+	var theirs []float32
+	for i, x := range weight {
+		if !slices.Contains(kept, i) {
+			others, theirs = append(others, i), append(theirs, x)
+		}
+	}
+	order := argsort(theirs)
+	for _, j := range order[len(order)-budget:] {
+		kept = append(kept, others[j])
+	}
+	slices.Sort(kept)
+	return kept
+}
+
+// gather returns the kept tokens of one side, [L][H][k][D].
+func gather(dst []float32, w *work, side kv.Side, kept []int) []float32 {
+	d := w.Dim(side)
+	dst = dst[:0]
+	for row := range w.Layers * w.Heads {
+		for _, t := range kept {
+			at := (row*w.Tokens + t) * d
+			dst = append(dst, w.vals[side][at:at+d]...)
+		}
+	}
+	return dst
+}
+
+// scatter fills one side of the output with zeros and the kept tokens.
+func scatter(w *work, side kv.Side, kept []int, from []float32) {
+	d := w.Dim(side)
+	w.vals[side] = grow(w.vals[side], w.Elements(side))
+	clear(w.vals[side])
+	for row := range w.Layers * w.Heads {
+		for _, t := range kept {
+			at := (row*w.Tokens + t) * d
+			copy(w.vals[side][at:at+d], from[:d])
+			from = from[d:]
+		}
+	}
+	w.storeAll(side)
+}
+
+func appendIndices(dst []byte, kept []int) []byte {
+	for _, t := range kept {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(t))
+	}
+	return dst
+}
+
+// indices reads the kept tokens; they must increase and lie inside the prompt.
+func indices(w *work, src []byte) ([]int, error) {
+	var kept []int
+	for ; len(src) > 0; src = src[4:] {
+		t := int(binary.LittleEndian.Uint32(src))
+		if t >= w.Tokens || len(kept) > 0 && t <= kept[len(kept)-1] {
+			return nil, errLength
+		}
+		kept = append(kept, t)
+	}
+	return kept, nil
+}
+
+func (pruneRaw) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	kept := selectTokens(importance(w), pruneCount(w.Tokens))
+	var sizes [2]int
+	for _, side := range kv.Sides {
+		w.f32 = gather(w.f32, w, side, kept)
+		sizes[side] = 2 * len(w.f32)
+		dst = appendHalves(dst, w.f32)
+	}
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.text("key_dtype", "float16")
+	o.text("val_dtype", "float16")
+	o.int("keep_count", len(kept))
+	o.int("key_bytes_len", sizes[kv.K])
+	o.int("val_bytes_len", sizes[kv.V])
+	return appendIndices(dst, kept), o.close(), nil
+}
+
+func (pruneRaw) decompress(w *work, payload, _ []byte) error {
+	k := pruneCount(w.Tokens)
+	rows := w.Layers * w.Heads * k
+	nk, nv := rows*w.KeyDim, rows*w.ValueDim
+	if len(payload) != 2*(nk+nv)+4*k {
+		return errLength
+	}
+	kept, err := indices(w, payload[2*(nk+nv):])
+	if err != nil {
+		return err
+	}
+	w.f32 = halves(w.f32, payload[:2*nk])
+	scatter(w, kv.K, kept, w.f32)
+	w.f32 = halves(w.f32, payload[2*nk:2*(nk+nv)])
+	scatter(w, kv.V, kept, w.f32)
+	return nil
+}
+
+func (pruneInt4) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	kept := selectTokens(importance(w), pruneCount(w.Tokens))
+	k, v := gather(nil, w, kv.K, kept), gather(nil, w, kv.V, kept)
+	dst = appendIndices(q4Sides(w, dst, k, v), kept)
+	gk, gv := q4Groups(len(k)), q4Groups(len(v))
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.int("keep_count", len(kept))
+	o.ints("pruned_shape", w.Layers, w.Heads, len(kept), w.KeyDim)
+	o.int("kp_len", gk*q4Group/2)
+	o.int("vp_len", gv*q4Group/2)
+	o.int("ks_len", 4*gk)
+	o.int("vs_len", 4*gv)
+	o.int("kz_len", 4*gk)
+	o.int("vz_len", 4*gv)
+	o.int("num_k_groups", gk)
+	o.int("num_v_groups", gv)
+	o.int("group_size", q4Group)
+	return dst, o.close(), nil
+}
+
+func (pruneInt4) decompress(w *work, payload, _ []byte) error {
+	n := pruneCount(w.Tokens)
+	if len(payload) < 4*n {
+		return errLength
+	}
+	cut := len(payload) - 4*n
+	kept, err := indices(w, payload[cut:])
+	if err != nil {
+		return err
+	}
+	rows := w.Layers * w.Heads * n
+	k, v := make([]float32, rows*w.KeyDim), make([]float32, rows*w.ValueDim)
+	if err := unq4Sides(w, payload[:cut], k, v); err != nil {
+		return err
+	}
+	scatter(w, kv.K, kept, k)
+	scatter(w, kv.V, kept, v)
+	return nil
+}

@@ -1,0 +1,133 @@
+package kvshuttle
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+
+	"kvgauge/compressors"
+	"kvgauge/compressors/kv"
+)
+
+// raw is KVShuttle's identity: keys, then values, as float16. Unlike compressors' identity it
+// charges its metadata.
+type raw struct{}
+
+func init() {
+	define("identity", "float16 as it is, with metadata", compressors.Capabilities{FixedRate: true}, raw{})
+	define("lossless_zstd", "one zstd frame, level 3, over the raw float16 bytes, no plane split",
+		compressors.Capabilities{}, rawCoded{zstdCoder{}})
+	define("lossless_lz4", "one lz4 frame over the raw float16 bytes, no plane split",
+		compressors.Capabilities{}, rawCoded{lz4Coder{}})
+}
+
+func rawBytes(s kv.Shape, side kv.Side) int { return 2 * s.Elements(side) }
+
+func (raw) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	dst = appendHalves(appendHalves(dst, w.vals[kv.K]), w.vals[kv.V])
+	return dst, rawMeta(w, meta).close(), nil
+}
+
+// rawMeta writes the metadata that identity and the lossless codecs share.
+func rawMeta(w *work, meta []byte) *object {
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.text("key_dtype", "float16")
+	o.text("val_dtype", "float16")
+	o.int("key_bytes_len", rawBytes(w.Shape, kv.K))
+	return o
+}
+
+func (raw) decompress(w *work, payload, _ []byte) error {
+	if len(payload) != w.RawBytes() {
+		return errLength
+	}
+	c := cutter{payload}
+	for _, side := range kv.Sides {
+		n := w.Tokens * w.Dim(side)
+		for l := range w.Layers {
+			for h := range w.Heads {
+				w.f32 = halves(w.f32, c.take(2*n))
+				w.store(side, l, h, w.f32)
+			}
+		}
+	}
+	return nil
+}
+
+// rawCoded is raw behind a general-purpose byte coder.
+type rawCoded struct{ coder byteCoder }
+
+type byteCoder interface {
+	encode(dst, src []byte) ([]byte, error)
+	decode(dst, src []byte, want int) ([]byte, error)
+}
+
+func (c rawCoded) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	w.codes = appendHalves(appendHalves(w.codes[:0], w.vals[kv.K]), w.vals[kv.V])
+	dst, err := c.coder.encode(dst, w.codes)
+	o := rawMeta(w, meta)
+	o.int("original_len", len(w.codes))
+	return dst, o.close(), err
+}
+
+func (c rawCoded) decompress(w *work, payload, meta []byte) error {
+	var err error
+	if w.codes, err = c.coder.decode(w.codes[:0], payload, w.RawBytes()); err != nil {
+		return err
+	}
+	return raw{}.decompress(w, w.codes, meta)
+}
+
+// zstdCoder is zstd at level 3 with the content size in the frame and no checksum, as the Python
+// binding writes it. Sizes differ from the C library's: the format is the same, the search is not.
+type zstdCoder struct{}
+
+var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true),
+		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(3)), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		panic(err)
+	}
+	return e
+})
+
+func (zstdCoder) encode(dst, src []byte) ([]byte, error) {
+	return zstdEncoder().EncodeAll(src, dst), nil
+}
+
+func (zstdCoder) decode(dst, src []byte, want int) ([]byte, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(uint64(want)+1<<20))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.DecodeAll(src, dst)
+}
+
+// lz4Coder is an lz4 frame with the library's defaults.
+type lz4Coder struct{}
+
+func (lz4Coder) encode(dst, src []byte) ([]byte, error) {
+	buf := bytes.NewBuffer(dst)
+	w := lz4.NewWriter(buf)
+	if _, err := w.Write(src); err != nil {
+		return dst, err
+	}
+	err := w.Close()
+	return buf.Bytes(), err
+}
+
+func (lz4Coder) decode(dst, src []byte, want int) ([]byte, error) {
+	buf := bytes.NewBuffer(dst)
+	n, err := io.Copy(buf, io.LimitReader(lz4.NewReader(bytes.NewReader(src)), int64(want)+1))
+	if err == nil && n != int64(want) {
+		err = fmt.Errorf("%d bytes inside, want %d", n, want)
+	}
+	return buf.Bytes(), err
+}
