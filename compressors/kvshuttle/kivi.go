@@ -36,15 +36,14 @@ func (kiviWhole) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 	o.int("ks_len", 4*nk)
 	o.int("vs_len", 4*nv)
 	o.int("kz_len", 4*nk)
-	o.ints("k_scales_shape", w.Layers, w.Heads, 1, w.KeyDim)
-	o.ints("v_scales_shape", w.Layers, w.Heads, w.Tokens, 1)
+	o.ints("k_scales_shape", w.Layers, w.Heads, w.KeyDim)
+	o.ints("v_scales_shape", w.Layers, w.Heads, w.Tokens)
 	return dst, o.close(), nil
 }
 
 func kiviKeys(w *work, dst []byte, scale, zero []float32) []byte {
 	p := packer2{dst: dst}
 	d := w.KeyDim
-	w.f64 = grow(w.f64, d)
 	for l := range w.Layers {
 		for h := range w.Heads {
 			xs := w.slice(kv.K, l, h)
@@ -103,7 +102,6 @@ func (kiviWhole) decompress(w *work, payload, _ []byte) error {
 	}
 	c := cutter{payload}
 	kc, vc := c.take(kp), c.take(vp)
-	w.f64 = w.f64[:0]
 	params := floats(w.f32, c.b)
 	w.f32 = params
 	for _, side := range kv.Sides {

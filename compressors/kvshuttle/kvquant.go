@@ -40,8 +40,8 @@ func (kvquantFlat) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 	return dst, o.close(), nil
 }
 
-// kvquantChannels returns the outlier channels and the others, each in increasing order... the
-// outliers in the order of their mean magnitude, as KVShuttle stores them after sorting.
+// kvquantChannels returns the outlier channels, in order of their mean magnitude as KVShuttle
+// stores them, and the others in increasing order.
 func kvquantChannels(w *work, side kv.Side) (outliers, normal []int) {
 	d := w.Dim(side)
 	mean := make([]float32, d)

@@ -63,9 +63,6 @@ type work struct {
 	meta  []byte
 	codes []byte
 	f32   []float32
-	f64   []float64
-	rows  []int
-	names [2]string
 }
 
 var pool = sync.Pool{New: func() any { return new(work) }}

@@ -1,0 +1,114 @@
+package lowrank
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+func random(seed uint64, s, d int, spread float64) []float32 {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	x := make([]float32, s*d)
+	for i := range x {
+		x[i] = float32((rng.Float64()*2 - 1) * math.Pow(spread, float64(i%d)/float64(d)))
+	}
+	return x
+}
+
+func TestTopAgreesWithADenseDecomposition(t *testing.T) {
+	var w Workspace
+	for _, c := range []struct {
+		s, d, r int
+		spread  float64
+	}{{40, 16, 4, 1}, {16, 40, 4, 1}, {24, 32, 6, 100}, {13, 17, 3, 1}, {1, 8, 1, 1}, {8, 1, 1, 1},
+		{5, 5, 5, 1}, {300, 128, 32, 1}, {300, 96, 24, 1000}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			x := random(uint64(c.s*c.d), c.s, c.d, c.spread)
+			us, vt := make([]float64, c.s*c.r), make([]float64, c.r*c.d)
+			w.Top(x, c.s, c.d, c.r, us, vt)
+			dense := make([]float64, len(x))
+			for i, v := range x {
+				dense[i] = float64(v)
+			}
+			var svd mat.SVD
+			svd.Factorize(mat.NewDense(c.s, c.d, dense), mat.SVDThin)
+			values := svd.Values(nil)
+			tail := 0.0
+			for _, v := range values[c.r:] {
+				tail += v * v
+			}
+			if got := residual(dense, us, vt, c.s, c.d, c.r); math.Abs(got-tail) > 1e-9*values[0]*values[0] {
+				t.Errorf("residual %v, the best possible is %v", got, tail)
+			}
+			for k := range c.r {
+				if n := norm(vt[k*c.d : (k+1)*c.d]); math.Abs(n-1) > 1e-9 {
+					t.Errorf("right vector %d has length %v", k, n)
+				}
+			}
+		})
+	}
+}
+
+func residual(x, us, vt []float64, s, d, r int) float64 {
+	sum := 0.0
+	for i := range s {
+		for j := range d {
+			v := x[i*d+j]
+			for k := range r {
+				v -= us[i*r+k] * vt[k*d+j]
+			}
+			sum += v * v
+		}
+	}
+	return sum
+}
+
+func TestDegenerateMatricesGiveFiniteFactors(t *testing.T) {
+	var w Workspace
+	for name, fill := range map[string]func(i int) float32{
+		"zero":     func(int) float32 { return 0 },
+		"constant": func(int) float32 { return 65504 },
+		"one row":  func(i int) float32 { return float32(min(i, 1)) },
+		"tiny":     func(i int) float32 { return 6e-8 * float32(i%2) },
+	} {
+		for _, c := range [][3]int{{30, 16, 8}, {8, 16, 4}} {
+			x := make([]float32, c[0]*c[1])
+			for i := range x {
+				x[i] = fill(i)
+			}
+			us, vt := make([]float64, c[0]*c[2]), make([]float64, c[2]*c[1])
+			w.Top(x, c[0], c[1], c[2], us, vt)
+			for _, v := range append(us, vt...) {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Fatalf("%s: a factor is %v", name, v)
+				}
+			}
+			dense, energy := make([]float64, len(x)), 0.0
+			for i, v := range x {
+				dense[i] = float64(v)
+				energy += dense[i] * dense[i]
+			}
+			if got := residual(dense, us, vt, c[0], c[1], c[2]); got > 1e-10*energy {
+				t.Errorf("%s %v: residual %v of %v", name, c, got, energy)
+			}
+		}
+	}
+}
+
+func BenchmarkTop(b *testing.B) {
+	var w Workspace
+	for _, d := range []int{96, 128} {
+		s, r := 320, d/4
+		x := random(1, s, d, 1)
+		us, vt := make([]float64, s*r), make([]float64, r*d)
+		b.Run(fmt.Sprint(d), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Top(x, s, d, r, us, vt)
+			}
+		})
+	}
+}

@@ -1,0 +1,215 @@
+package kvshuttle
+
+import (
+	"fmt"
+	"sync"
+
+	"kvgauge/compressors"
+	"kvgauge/compressors/internal/lowrank"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
+)
+
+// paluSVD is palu_lr: a singular value decomposition of every head of every layer of this very
+// cache, cut to a quarter of the rank, factors in float16. Palu decomposes the model's weights,
+// offline; compressors' palu is the cache-side version with a fitted basis.
+type paluSVD struct{}
+
+// paluInt4 is palu_int4: the same factors through uniform_int4, whose groups of 128 mix rows of
+// both factors.
+type paluInt4 struct{}
+
+func init() {
+	define("palu_lr", "an SVD of this cache, cut to a quarter of the rank, factors in float16",
+		compressors.Capabilities{}, paluSVD{})
+	define("palu_int4", "palu_lr's factors through uniform_int4", compressors.Capabilities{}, paluInt4{})
+}
+
+// paluRank is the rank kept of an s×d matrix.
+func paluRank(s, d int) int { return max(1, int(float64(min(s, d))*0.25)) }
+
+// paluScratch holds the factors of one matrix.
+type paluScratch struct {
+	lowrank.Workspace
+	us, vt []float64
+}
+
+var paluPool = sync.Pool{New: func() any { return new(paluScratch) }}
+
+// eachFactors calls f with the factors of every head of every layer of one side: us is tokens×r,
+// vt r×d.
+func eachFactors(w *work, side kv.Side, f func(us, vt []float64)) error {
+	d := w.Dim(side)
+	r := paluRank(w.Tokens, d)
+	p := paluPool.Get().(*paluScratch)
+	defer paluPool.Put(p)
+	p.us, p.vt = grow(p.us, w.Tokens*r), grow(p.vt, r*d)
+	for l := range w.Layers {
+		for h := range w.Heads {
+			xs := w.slice(side, l, h)
+			for i, x := range xs {
+				if x-x != 0 {
+					return fmt.Errorf("%w in %v, layer %d, head %d, token %d: there is no SVD",
+						compressors.ErrNonFinite, side, l, h, i/d)
+				}
+			}
+			p.Top(xs, w.Tokens, d, r, p.us, p.vt)
+			f(p.us, p.vt)
+		}
+	}
+	return nil
+}
+
+func (paluSVD) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	start, keys := len(dst), 0
+	for _, side := range kv.Sides {
+		err := eachFactors(w, side, func(us, vt []float64) {
+			dst = appendDoubles(appendDoubles(dst, us), vt)
+		})
+		if err != nil {
+			return dst, meta, err
+		}
+		if side == kv.K {
+			keys = len(dst) - start
+		}
+	}
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.int("rank", paluRank(w.Tokens, w.KeyDim))
+	o.float("rank_ratio", 0.25)
+	o.int("key_bytes_len", keys)
+	return dst, o.close(), nil
+}
+
+// appendDoubles appends values as float16, rounded by way of float32 as numpy's factors are.
+func appendDoubles(dst []byte, xs []float64) []byte {
+	for _, x := range xs {
+		h := kern.F32ToF16(float32(x))
+		dst = append(dst, byte(h), byte(h>>8))
+	}
+	return dst
+}
+
+func (paluSVD) decompress(w *work, payload, _ []byte) error {
+	want := 0
+	for _, side := range kv.Sides {
+		d := w.Dim(side)
+		want += 2 * w.Layers * w.Heads * paluRank(w.Tokens, d) * (w.Tokens + d)
+	}
+	if len(payload) != want {
+		return errLength
+	}
+	c := cutter{payload}
+	for _, side := range kv.Sides {
+		d := w.Dim(side)
+		r := paluRank(w.Tokens, d)
+		w.vals[side] = grow(w.vals[side], w.Elements(side))
+		for l := range w.Layers {
+			for h := range w.Heads {
+				w.f32 = halves(w.f32, c.take(2*r*(w.Tokens+d)))
+				product(w.slice(side, l, h), w.f32[:w.Tokens*r], w.f32[w.Tokens*r:], r, d)
+			}
+		}
+		w.storeAll(side)
+	}
+	return nil
+}
+
+// product sets dst (tokens×d) to us (tokens×r) times vt (r×d), in float32, adding in order of r.
+func product(dst, us, vt []float32, r, d int) {
+	clear(dst)
+	for t := range len(dst) / d {
+		row := dst[t*d : (t+1)*d]
+		for k, a := range us[t*r : (t+1)*r] {
+			v := vt[k*d : (k+1)*d]
+			for j := range row {
+				row[j] += float32(a * v[j])
+			}
+		}
+	}
+}
+
+// factorLen is the number of values of both factors of one side.
+func factorLen(s kv.Shape, side kv.Side) int {
+	d := s.Dim(side)
+	return s.Layers * s.Heads * (s.Tokens + d) * paluRank(s.Tokens, d)
+}
+
+func (paluInt4) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
+	if w.KeyDim != w.ValueDim {
+		return dst, meta, fmt.Errorf("%w: palu_int4 wants keys and values of one head dimension",
+			compressors.ErrUnsupported)
+	}
+	var factors [2][]float32
+	for _, side := range kv.Sides {
+		d := w.Dim(side)
+		r := paluRank(w.Tokens, d)
+		fs := make([]float32, 0, factorLen(w.Shape, side))
+		err := eachFactors(w, side, func(us, vt []float64) {
+			for _, x := range us {
+				fs = append(fs, float32(x))
+			}
+			for j := range d {
+				for k := range r {
+					fs = append(fs, float32(vt[k*d+j]))
+				}
+			}
+		})
+		if err != nil {
+			return dst, meta, err
+		}
+		factors[side] = fs
+	}
+	dst = q4Sides(w, dst, factors[kv.K], factors[kv.V])
+	return dst, paluInt4Meta(w, meta), nil
+}
+
+func paluInt4Meta(w *work, meta []byte) []byte {
+	gk, gv := q4Groups(factorLen(w.Shape, kv.K)), q4Groups(factorLen(w.Shape, kv.V))
+	r := paluRank(w.Tokens, w.KeyDim)
+	o := newObject(meta)
+	o.shapes(w.Shape)
+	o.int("rank", r)
+	o.ints("factor_shape", w.Layers, w.Heads, w.Tokens+w.KeyDim, r)
+	o.int("kp_len", gk*q4Group/2)
+	o.int("vp_len", gv*q4Group/2)
+	o.int("ks_len", 4*gk)
+	o.int("vs_len", 4*gv)
+	o.int("kz_len", 4*gk)
+	o.int("num_k_groups", gk)
+	o.int("num_v_groups", gv)
+	o.int("group_size", q4Group)
+	return o.close()
+}
+
+func (paluInt4) decompress(w *work, payload, _ []byte) error {
+	if w.KeyDim != w.ValueDim {
+		return errLength
+	}
+	k, v := make([]float32, factorLen(w.Shape, kv.K)), make([]float32, factorLen(w.Shape, kv.V))
+	if err := unq4Sides(w, payload, k, v); err != nil {
+		return err
+	}
+	for i, fs := range [][]float32{k, v} {
+		side := kv.Sides[i]
+		d := w.Dim(side)
+		r := paluRank(w.Tokens, d)
+		w.vals[side] = grow(w.vals[side], w.Elements(side))
+		vt := make([]float32, r*d)
+		n := (w.Tokens + d) * r
+		for row := range w.Layers * w.Heads {
+			part := fs[row*n : (row+1)*n]
+			for i, x := range part { // KVShuttle's inverse passes through float16
+				part[i] = kern.F16ToF32(kern.F32ToF16(x))
+			}
+			for j := range d {
+				for k := range r {
+					vt[k*d+j] = part[(w.Tokens+j)*r+k]
+				}
+			}
+			product(w.slice(side, row/w.Heads, row%w.Heads), part[:w.Tokens*r], vt, r, d)
+		}
+		w.storeAll(side)
+	}
+	return nil
+}
