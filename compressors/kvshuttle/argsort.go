@@ -1,10 +1,10 @@
 package kvshuttle
 
-// argsort returns the indices that sort xs in increasing order, NaNs last, with ties in the order
+// argsort returns, in order's memory, the indices that sort xs in increasing order, NaNs last, with ties in the order
 // in which numpy's default sort leaves them: quicksort by the median of three, insertion sort
 // below 17 elements, the smaller part first. Which channel or token wins a tie reaches payloads.
-func argsort(xs []float32) []int {
-	order := make([]int, len(xs))
+func argsort(order []int, xs []float32) []int {
+	order = grow(order, len(xs))
 	for i := range order {
 		order[i] = i
 	}

@@ -106,10 +106,11 @@ func decodePerLayer(w *work, payload, meta []byte,
 	}
 	c := cutter{payload}
 	for i, side := range kv.Sides {
-		scales, err := metaFloats(meta, [...]string{"k_scales", "v_scales"}[i], w.Layers)
+		scales, err := metaFloats(w.more, meta, [...]string{"k_scales", "v_scales"}[i], w.Layers)
 		if err != nil {
 			return err
 		}
+		w.more = scales
 		n := w.Heads * w.Tokens * w.Dim(side)
 		w.f32 = grow(w.f32, n)
 		for l := range w.Layers {

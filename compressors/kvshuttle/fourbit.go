@@ -108,10 +108,11 @@ func (mixed) decompress(w *work, payload, meta []byte) error {
 	if len(payload) != nk+gv*(q4Group/2+8) {
 		return errLength
 	}
-	scales, err := metaFloats(meta, "k_scales", w.Layers)
+	scales, err := metaFloats(w.more, meta, "k_scales", w.Layers)
 	if err != nil {
 		return err
 	}
+	w.more = scales
 	c := cutter{payload}
 	n := nk / w.Layers
 	w.vals[kv.K], w.vals[kv.V] = grow(w.vals[kv.K], nk), grow(w.vals[kv.V], nv)

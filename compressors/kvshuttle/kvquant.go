@@ -44,7 +44,9 @@ func (kvquantFlat) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 // stores them, and the others in increasing order.
 func kvquantChannels(w *work, side kv.Side) (outliers, normal []int) {
 	d := w.Dim(side)
-	mean := make([]float32, d)
+	w.more = grow(w.more, d)
+	mean := w.more
+	clear(mean)
 	for at := 0; at < len(w.vals[side]); at += d {
 		for c, x := range w.vals[side][at : at+d] {
 			if x < 0 {
@@ -57,13 +59,14 @@ func kvquantChannels(w *work, side kv.Side) (outliers, normal []int) {
 	for c := range mean {
 		mean[c] /= count
 	}
-	order := argsort(mean)
-	outliers = order[d-kvquantOutliers(d):]
+	w.ints[0] = argsort(w.ints[0], mean)
+	outliers, normal = w.ints[0][d-kvquantOutliers(d):], w.ints[1][:0]
 	for c := range d {
 		if !slices.Contains(outliers, c) {
 			normal = append(normal, c)
 		}
 	}
+	w.ints[1] = normal
 	return outliers, normal
 }
 
@@ -71,7 +74,7 @@ func kvquantSide(w *work, dst []byte, side kv.Side) []byte {
 	outliers, normal := kvquantChannels(w, side)
 	d, rows := w.Dim(side), w.Layers*w.Heads*w.Tokens
 	no, nn := len(outliers), len(normal)
-	for _, n := range []int{8, 4 * no, 4 * nn, 2 * rows * no, (rows*nn + 3) / 4,
+	for _, n := range [...]int{8, 4 * no, 4 * nn, 2 * rows * no, (rows*nn + 3) / 4,
 		4 * w.Layers, 4 * w.Layers} {
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
 	}
@@ -140,7 +143,8 @@ func kvquantRestore(w *work, b []byte, side kv.Side) error {
 	nn := d - no
 	c := cutter{b}
 	c.take(28 + 8) // section lengths, which the shape fixes
-	channels := make([]int, d)
+	w.ints[0] = grow(w.ints[0], d)
+	channels := w.ints[0]
 	for i := range channels {
 		channels[i] = int(binary.LittleEndian.Uint32(c.take(4)))
 		if channels[i] >= d || slices.Contains(channels[:i], channels[i]) {
@@ -152,7 +156,7 @@ func kvquantRestore(w *work, b []byte, side kv.Side) error {
 	w.f32 = floats(w.f32, c.b)
 	scale, zero := w.f32[:w.Layers], w.f32[w.Layers:]
 	w.vals[side] = grow(w.vals[side], rows*d)
-	var half []float32
+	half := w.more
 	for r := range rows {
 		row := w.vals[side][r*d : (r+1)*d]
 		half = halves(half, kept[2*r*no:2*(r+1)*no])
@@ -164,6 +168,7 @@ func kvquantRestore(w *work, b []byte, side kv.Side) error {
 			row[c] = float32(code2(codes, r*nn+i)*scale[l]) + zero[l]
 		}
 	}
+	w.more = half
 	w.storeAll(side)
 	return nil
 }

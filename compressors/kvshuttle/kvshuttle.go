@@ -63,6 +63,9 @@ type work struct {
 	meta  []byte
 	codes []byte
 	f32   []float32
+	side  [2][]float32 // kept tokens or factors of keys and values
+	more  []float32
+	ints  [3][]int
 }
 
 var pool = sync.Pool{New: func() any { return new(work) }}

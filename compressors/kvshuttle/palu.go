@@ -140,11 +140,10 @@ func (paluInt4) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 		return dst, meta, fmt.Errorf("%w: palu_int4 wants keys and values of one head dimension",
 			compressors.ErrUnsupported)
 	}
-	var factors [2][]float32
 	for _, side := range kv.Sides {
 		d := w.Dim(side)
 		r := paluRank(w.Tokens, d)
-		fs := make([]float32, 0, factorLen(w.Shape, side))
+		fs := w.side[side][:0]
 		err := eachFactors(w, side, func(us, vt []float64) {
 			for _, x := range us {
 				fs = append(fs, float32(x))
@@ -158,9 +157,9 @@ func (paluInt4) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 		if err != nil {
 			return dst, meta, err
 		}
-		factors[side] = fs
+		w.side[side] = fs
 	}
-	dst = q4Sides(w, dst, factors[kv.K], factors[kv.V])
+	dst = q4Sides(w, dst, w.side[kv.K], w.side[kv.V])
 	return dst, paluInt4Meta(w, meta), nil
 }
 
@@ -186,19 +185,21 @@ func (paluInt4) decompress(w *work, payload, _ []byte) error {
 	if w.KeyDim != w.ValueDim {
 		return errLength
 	}
-	k, v := make([]float32, factorLen(w.Shape, kv.K)), make([]float32, factorLen(w.Shape, kv.V))
-	if err := unq4Sides(w, payload, k, v); err != nil {
+	for _, side := range kv.Sides {
+		w.side[side] = grow(w.side[side], factorLen(w.Shape, side))
+	}
+	if err := unq4Sides(w, payload, w.side[kv.K], w.side[kv.V]); err != nil {
 		return err
 	}
-	for i, fs := range [][]float32{k, v} {
-		side := kv.Sides[i]
+	for _, side := range kv.Sides {
 		d := w.Dim(side)
 		r := paluRank(w.Tokens, d)
 		w.vals[side] = grow(w.vals[side], w.Elements(side))
-		vt := make([]float32, r*d)
+		w.more = grow(w.more, r*d)
+		vt := w.more
 		n := (w.Tokens + d) * r
 		for row := range w.Layers * w.Heads {
-			part := fs[row*n : (row+1)*n]
+			part := w.side[side][row*n : (row+1)*n]
 			for i, x := range part { // KVShuttle's inverse passes through float16
 				part[i] = kern.F16ToF32(kern.F32ToF16(x))
 			}

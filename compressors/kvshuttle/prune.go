@@ -30,9 +30,10 @@ func pruneCount(n int) int { return max(1, int(float64(n)*0.5)) }
 // importance returns, per token, the mean over layers and heads of its key's L2 norm, summed in
 // numpy's order.
 func importance(w *work) []float32 {
-	out := make([]float32, w.Tokens)
 	d := w.KeyDim
-	sq := make([]float32, d)
+	w.more = grow(w.more, w.Tokens+d)
+	out, sq := w.more[:w.Tokens], w.more[w.Tokens:]
+	clear(out)
 	for row := range w.Layers * w.Heads {
 		for t := range out {
 			at := (row*w.Tokens + t) * d
@@ -80,10 +81,11 @@ func pairwiseSum(xs []float32) float32 {
 }
 
 // selectTokens returns the k tokens that stay, in order.
-func selectTokens(weight []float32, k int) []int {
+func selectTokens(w *work, weight []float32, k int) []int {
 	const protect = 2
 	n := len(weight)
-	var kept []int
+	kept := w.ints[0][:0]
+	defer func() { w.ints[0] = kept }()
 	add := func(i int) {
 		if i >= 0 && i < n && !slices.Contains(kept, i) {
 			kept = append(kept, i)
@@ -104,15 +106,15 @@ func selectTokens(weight []float32, k int) []int {
 	if budget <= 0 {
 		return kept[:k]
 	}
-	var others []int
-	var theirs []float32
+	others, theirs := w.ints[1][:0], w.f32[:0]
 	for i, x := range weight {
 		if !slices.Contains(kept, i) {
 			others, theirs = append(others, i), append(theirs, x)
 		}
 	}
-	order := argsort(theirs)
-	for _, j := range order[len(order)-budget:] {
+	w.ints[1], w.f32 = others, theirs
+	w.ints[2] = argsort(w.ints[2], theirs)
+	for _, j := range w.ints[2][len(theirs)-budget:] {
 		kept = append(kept, others[j])
 	}
 	slices.Sort(kept)
@@ -156,7 +158,7 @@ func appendIndices(dst []byte, kept []int) []byte {
 
 // indices reads the kept tokens; they must increase and lie inside the prompt.
 func indices(w *work, src []byte) ([]int, error) {
-	var kept []int
+	kept := w.ints[0][:0]
 	for ; len(src) > 0; src = src[4:] {
 		t := int(binary.LittleEndian.Uint32(src))
 		if t >= w.Tokens || len(kept) > 0 && t <= kept[len(kept)-1] {
@@ -164,11 +166,12 @@ func indices(w *work, src []byte) ([]int, error) {
 		}
 		kept = append(kept, t)
 	}
+	w.ints[0] = kept
 	return kept, nil
 }
 
 func (pruneRaw) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
-	kept := selectTokens(importance(w), pruneCount(w.Tokens))
+	kept := selectTokens(w, importance(w), pruneCount(w.Tokens))
 	var sizes [2]int
 	for _, side := range kv.Sides {
 		w.f32 = gather(w.f32, w, side, kept)
@@ -204,8 +207,11 @@ func (pruneRaw) decompress(w *work, payload, _ []byte) error {
 }
 
 func (pruneInt4) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
-	kept := selectTokens(importance(w), pruneCount(w.Tokens))
-	k, v := gather(nil, w, kv.K, kept), gather(nil, w, kv.V, kept)
+	kept := selectTokens(w, importance(w), pruneCount(w.Tokens))
+	for _, side := range kv.Sides {
+		w.side[side] = gather(w.side[side], w, side, kept)
+	}
+	k, v := w.side[kv.K], w.side[kv.V]
 	dst = appendIndices(q4Sides(w, dst, k, v), kept)
 	gk, gv := q4Groups(len(k)), q4Groups(len(v))
 	o := newObject(meta)
@@ -235,7 +241,8 @@ func (pruneInt4) decompress(w *work, payload, _ []byte) error {
 		return err
 	}
 	rows := w.Layers * w.Heads * n
-	k, v := make([]float32, rows*w.KeyDim), make([]float32, rows*w.ValueDim)
+	w.side = [2][]float32{grow(w.side[kv.K], rows*w.KeyDim), grow(w.side[kv.V], rows*w.ValueDim)}
+	k, v := w.side[kv.K], w.side[kv.V]
 	if err := unq4Sides(w, payload[:cut], k, v); err != nil {
 		return err
 	}

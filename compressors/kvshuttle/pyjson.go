@@ -2,9 +2,11 @@ package kvshuttle
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"unsafe"
 
 	"kvgauge/compressors/kv"
 )
@@ -13,7 +15,7 @@ import (
 // items, keys in the order of insertion, floats as repr prints them.
 type object struct{ b []byte }
 
-func newObject(dst []byte) *object { return &object{append(dst, '{')} }
+func newObject(dst []byte) object { return object{append(dst, '{')} }
 
 func (o *object) key(name string) {
 	if o.b[len(o.b)-1] != '{' {
@@ -102,24 +104,25 @@ func appendRepr(dst []byte, v float64) []byte {
 	return dst
 }
 
-// metaFloats returns the list of n floats called name in a metadata text.
-func metaFloats(meta []byte, name string, n int) ([]float32, error) {
-	_, rest, ok := bytes.Cut(meta, []byte(`"`+name+`": [`))
-	list, _, closed := bytes.Cut(rest, []byte("]"))
-	if !ok || !closed {
+// metaFloats returns the list of n floats called name in a metadata text, in dst's memory.
+func metaFloats(dst []float32, meta []byte, name string, n int) ([]float32, error) {
+	at := bytes.Index(meta, []byte(name))
+	if at < 0 || !bytes.HasPrefix(meta[at+len(name):], []byte(`": [`)) {
 		return nil, fmt.Errorf("metadata without a list called %q", name)
 	}
-	fields := bytes.Split(list, []byte(", "))
-	if len(fields) != n {
-		return nil, fmt.Errorf("metadata %q has %d numbers, want %d", name, len(fields), n)
-	}
-	out := make([]float32, n)
-	for i, field := range fields {
-		v, err := strconv.ParseFloat(string(field), 64)
-		if err != nil {
+	list, _, closed := bytes.Cut(meta[at+len(name)+len(`": [`):], []byte("]"))
+	dst = grow(dst, n)
+	for i := range dst {
+		field, rest, more := bytes.Cut(list, []byte(", "))
+		if !closed || more != (i < n-1) {
+			return nil, fmt.Errorf("metadata %q has not %d numbers", name, n)
+		}
+		// The bytes are not kept, so reading them as a string costs no copy.
+		v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(field), len(field)), 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return nil, fmt.Errorf("metadata %q: %q is not a number", name, field)
 		}
-		out[i] = float32(v)
+		dst[i], list = float32(v), rest
 	}
-	return out, nil
+	return dst, nil
 }

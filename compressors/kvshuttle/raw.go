@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -18,7 +19,7 @@ import (
 type raw struct{}
 
 func init() {
-	define("identity", "float16 as it is, with metadata", compressors.Capabilities{FixedRate: true}, raw{})
+	define("identity", "float16 as it is, with metadata", compressors.Capabilities{}, raw{})
 	define("lossless_zstd", "one zstd frame, level 3, over the raw float16 bytes, no plane split",
 		compressors.Capabilities{}, rawCoded{zstdCoder{}})
 	define("lossless_lz4", "one lz4 frame over the raw float16 bytes, no plane split",
@@ -29,11 +30,12 @@ func rawBytes(s kv.Shape, side kv.Side) int { return 2 * s.Elements(side) }
 
 func (raw) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 	dst = appendHalves(appendHalves(dst, w.vals[kv.K]), w.vals[kv.V])
-	return dst, rawMeta(w, meta).close(), nil
+	o := rawMeta(w, meta)
+	return dst, o.close(), nil
 }
 
 // rawMeta writes the metadata that identity and the lossless codecs share.
-func rawMeta(w *work, meta []byte) *object {
+func rawMeta(w *work, meta []byte) object {
 	o := newObject(meta)
 	o.shapes(w.Shape)
 	o.text("key_dtype", "float16")
@@ -87,6 +89,15 @@ func (c rawCoded) decompress(w *work, payload, meta []byte) error {
 // binding writes it. Sizes differ from the C library's: the format is the same, the search is not.
 type zstdCoder struct{}
 
+var zstdDecoders = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(math.MaxInt64))
+	if err != nil {
+		panic(err)
+	}
+	return d
+}}
+
 var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true),
 		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(3)), zstd.WithEncoderConcurrency(1))
@@ -101,13 +112,17 @@ func (zstdCoder) encode(dst, src []byte) ([]byte, error) {
 }
 
 func (zstdCoder) decode(dst, src []byte, want int) ([]byte, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderMaxMemory(uint64(want)+1<<20))
-	if err != nil {
-		return nil, err
+	var h zstd.Header
+	if err := h.Decode(src); err != nil {
+		return dst, err
 	}
-	defer d.Close()
-	return d.DecodeAll(src, dst)
+	if !h.HasFCS || h.FrameContentSize != uint64(want) {
+		return dst, fmt.Errorf("a frame of %d bytes, want %d", h.FrameContentSize, want)
+	}
+	d := zstdDecoders.Get().(*zstd.Decoder)
+	defer zstdDecoders.Put(d)
+	dst, err := d.DecodeAll(src, grow(dst, want)[:0])
+	return dst, err
 }
 
 // lz4Coder is an lz4 frame with the library's defaults.
