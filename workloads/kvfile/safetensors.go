@@ -1,0 +1,110 @@
+package kvfile
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/outfile"
+	"kvgauge/internal/weights/safetensors"
+)
+
+// readSafetensors reads a cache of tensors k and v, or one in blocks.
+func readSafetensors(f io.ReaderAt, size int64, o Options) (kv.Tensor, error) {
+	st, err := safetensors.Read(f, size)
+	if err != nil {
+		return kv.Tensor{}, err
+	}
+	switch layout := st.Metadata[metaLayout]; layout {
+	case "":
+	case "vllm":
+		return readPaged(st, o.limit(size), o)
+	default:
+		return kv.Tensor{}, fmt.Errorf("metadata layout is %.40q, want none or vllm", layout)
+	}
+	var sides [2]*array
+	for _, side := range kv.Sides {
+		if x, ok := st.Tensor(side.String()); ok {
+			if sides[side], err = arrayOf(st, x); err != nil {
+				return kv.Tensor{}, err
+			}
+		}
+	}
+	if sides[kv.K] == nil {
+		return kv.Tensor{}, fmt.Errorf("no tensor named k among %d: is this a cache?", len(st.Tensors))
+	}
+	head, err := headOf(sides[kv.K], sides[kv.V], o)
+	if err != nil {
+		return kv.Tensor{}, err
+	}
+	meta, err := parseMeta(st.Metadata, head.Tokens)
+	if err != nil {
+		return kv.Tensor{}, err
+	}
+	t, err := assemble(sides[kv.K], sides[kv.V], o.limit(size), o)
+	t.Meta = meta
+	return t, err
+}
+
+// arrayOf finds the values of one tensor.
+func arrayOf(st *safetensors.File, x safetensors.Tensor) (*array, error) {
+	a := &array{name: x.Name, open: func() (io.Reader, error) { return st.Section(x), nil }}
+	for _, d := range x.Shape {
+		a.shape = append(a.shape, int64(d))
+	}
+	switch x.DType {
+	case safetensors.F16:
+		a.elem = elemF16
+	case safetensors.BF16:
+		a.elem = elemBF16
+	case safetensors.F32:
+		a.elem = elemF32
+	default:
+		return nil, fmt.Errorf("%.40q is %s, want F16, BF16 or F32", x.Name, x.DType)
+	}
+	return a, nil
+}
+
+// dtypeName spells t's type as safetensors do.
+func dtypeName(t kv.Tensor) safetensors.DType {
+	if t.DType == kv.BF16 {
+		return safetensors.BF16
+	}
+	return safetensors.F16
+}
+
+// sideEntry returns one side of t, ready to be written.
+func sideEntry(t kv.Tensor, side kv.Side) (safetensors.Entry, error) {
+	var b bytes.Buffer
+	b.Grow(2 * t.Elements(side))
+	err := writeSide(&b, t, side, false)
+	return safetensors.Entry{
+		Name: side.String(), DType: dtypeName(t), Data: b.Bytes(),
+		Shape: []int{t.Layers, t.Heads, t.Tokens, t.Dim(side)},
+	}, err
+}
+
+// writeSafetensors writes tensors k and, where there are values, v, with metadata.
+func writeSafetensors(w io.Writer, t kv.Tensor, kept *kv.Kept) error {
+	meta := map[string]string{}
+	if err := appendMeta(meta, t, kept); err != nil {
+		return err
+	}
+	var entries []safetensors.Entry
+	for _, side := range kv.Sides {
+		if t.Dim(side) == 0 {
+			continue
+		}
+		e, err := sideEntry(t, side)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
+	}
+	return safetensors.Write(w, meta, entries)
+}
+
+func writeSafetensorsFile(path string, t kv.Tensor, kept *kv.Kept) error {
+	return outfile.Write(path, func(w io.Writer) error { return writeSafetensors(w, t, kept) })
+}
