@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
+	_ "kvgauge/compressors/kvshuttle" // registers kvshuttle/NAME
 	"kvgauge/internal/outfile"
 	"kvgauge/workloads/kvfile"
 )
