@@ -76,28 +76,6 @@ func fill(s kv.Shape, d kv.DType, f func(side kv.Side, token, channel int) float
 	return t
 }
 
-// each calls f for every value of a and b at the tokens kept; nil means all tokens.
-func each(a, b kv.Tensor, kept *kv.Kept, f func(x, y float64)) {
-	for _, side := range kv.Sides {
-		if a.Dim(side) == 0 {
-			continue
-		}
-		for l := range a.Layers {
-			for h := range a.Heads {
-				for token := range a.Tokens {
-					if kept != nil && !contains(kept.At(l, h), token) {
-						continue
-					}
-					x, y := a.Row(side, l, h, token), b.Row(side, l, h, token)
-					for i := range x {
-						f(float64(a.DType.Float(x[i])), float64(b.DType.Float(y[i])))
-					}
-				}
-			}
-		}
-	}
-}
-
 func contains(list []int32, token int) bool {
 	lo, hi := 0, len(list)
 	for lo < hi {
@@ -110,13 +88,27 @@ func contains(list []int32, token int) bool {
 	return lo < len(list) && int(list[lo]) == token
 }
 
-// errorOf returns Σ(y−x)² and Σx² over the tokens kept, and whether every y is finite.
+// errorOf returns Σ(y−x)² and Σx² over the tokens kept, nil for all, and whether every y is
+// finite.
 func errorOf(a, b kv.Tensor, kept *kv.Kept) (sse, power float64, finite bool) {
 	finite = true
-	each(a, b, kept, func(x, y float64) {
-		sse += (y - x) * (y - x)
-		power += x * x
-		finite = finite && !math.IsNaN(y) && !math.IsInf(y, 0)
-	})
+	for _, side := range kv.Sides {
+		for row := range a.Layers * a.Heads * a.Tokens {
+			if a.Dim(side) == 0 {
+				break
+			}
+			l, h, token := row/a.Tokens/a.Heads, row/a.Tokens%a.Heads, row%a.Tokens
+			if kept != nil && !contains(kept.At(l, h), token) {
+				continue
+			}
+			x, y := a.Row(side, l, h, token), b.Row(side, l, h, token)
+			finite = finite && b.DType.FirstNonFinite(y) < 0
+			for i := range x {
+				u, v := float64(a.DType.Float(x[i])), float64(b.DType.Float(y[i]))
+				sse += (v - u) * (v - u)
+				power += u * u
+			}
+		}
+	}
 	return sse, power, finite
 }

@@ -1,0 +1,220 @@
+package compressors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"kvgauge/compressors/internal/quant"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/registry"
+)
+
+// fp8 casts every value to an 8-bit float, E4M3 or E5M2 (Micikevicius et al., arXiv 2209.05433),
+// rounded to nearest even with subnormals, saturated at the largest number: 448 or 57344. It is
+// what serving engines offer first for their caches.
+//
+//	scale=none    the plain cast, scale 1: an engine's default without calibration
+//	scale=tensor  a scale per layer and side, as engines keep them (k_scale, v_scale), here
+//	              measured on the cache itself
+//	scale=head    a scale per head of a layer
+//	scale=token   a scale per token of a head
+//
+// A scale is float32(amax/largest); the code is that of x·float32(1/scale). Payload:
+//
+//	codes of K, codes of V     one byte a value: layer, head, token, channel
+//	scales of K, scales of V   float32, in the order of their groups
+//
+// Bits per value: 8 + 32/group.
+type fp8 struct {
+	format *quant.Float8
+	unit   string
+}
+
+type fp8Params struct {
+	Scale string `param:"scale" doc:"what shares a float32 scale: none, tensor, head or token"`
+}
+
+func init() {
+	for _, f := range []struct {
+		name, doc string
+		format    *quant.Float8
+	}{
+		{"fp8_e4m3", "8-bit floats with 3 fraction bits, up to 448", quant.E4M3},
+		{"fp8_e5m2", "8-bit floats with 2 fraction bits, up to 57344", quant.E5M2},
+	} {
+		Register(registry.Family[Codec, fp8Params]{
+			Name: f.name, Doc: f.doc, Source: "Micikevicius et al., arXiv 2209.05433",
+			Tags: []string{"quantiser"}, Defaults: fp8Params{"none"},
+			Variants: []fp8Params{{"tensor"}, {"head"}, {"token"}},
+			New: func(p fp8Params) (Codec, error) {
+				if !slices.Contains([]string{"none", "tensor", "head", "token"}, p.Scale) {
+					return nil, fmt.Errorf("scale is %q, want none, tensor, head or token", p.Scale)
+				}
+				return &fp8{f.format, p.Scale}, nil
+			},
+		})
+	}
+}
+
+// Capabilities implements Codec.
+func (c *fp8) Capabilities() Capabilities {
+	streaming := "token"
+	if c.unit == "tensor" || c.unit == "head" {
+		streaming = "layer"
+	}
+	return Capabilities{FixedRate: true, KeyOnly: true, Streaming: streaming}
+}
+
+// groups returns how many scales a side has.
+func (c *fp8) groups(t kv.Tensor, side kv.Side) int {
+	switch {
+	case t.Dim(side) == 0:
+		return 0
+	case c.unit == "tensor":
+		return t.Layers
+	case c.unit == "head":
+		return t.Layers * t.Heads
+	case c.unit == "token":
+		return t.Layers * t.Heads * t.Tokens
+	}
+	return 0
+}
+
+// PredictedBytes implements Sizer.
+func (c *fp8) PredictedBytes(head kv.Tensor) int {
+	return head.RawBytes()/2 + 4*(c.groups(head, kv.K)+c.groups(head, kv.V))
+}
+
+// AppendSections implements Sectioner.
+func (c *fp8) AppendSections(dst []Section, head kv.Tensor, _ []byte) ([]Section, error) {
+	dst = append(dst, Section{Codes, head.RawBytes() / 2})
+	if scales := c.PredictedBytes(head) - head.RawBytes()/2; scales > 0 {
+		dst = append(dst, Section{Scales, scales})
+	}
+	return dst, nil
+}
+
+// AppendCompress implements Codec.
+func (c *fp8) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
+	base, size := len(dst), c.PredictedBytes(src)
+	dst = slices.Grow(dst, size)[:base+size]
+	codes, scales := dst[base:base+src.RawBytes()/2], dst[base+src.RawBytes()/2:]
+	for _, side := range kv.Sides {
+		if src.Dim(side) == 0 {
+			continue
+		}
+		for l := range src.Layers {
+			if c.unit == "tensor" && !c.putScale(scales[:4], src.DType, absMaxLayer(src, side, l)) {
+				return dst[:base], checkFinite(src)
+			}
+			for h := range src.Heads {
+				plane := src.Plane(side, l, h)
+				if scales = c.plane(codes[:len(plane)], scales, src, side, plane); scales == nil {
+					return dst[:base], checkFinite(src)
+				}
+				codes = codes[len(plane):]
+			}
+			if c.unit == "tensor" {
+				scales = scales[4:]
+			}
+		}
+	}
+	return dst, nil
+}
+
+// plane writes the codes of one head and its scales, and returns the scales that are left; nil
+// says that a value is not finite.
+func (c *fp8) plane(codes, scales []byte, t kv.Tensor, side kv.Side, plane []uint16) []byte {
+	switch c.unit {
+	case "none":
+		if !t.DType.Finite(quant.AbsMax(plane)) {
+			return nil
+		}
+		c.format.EncodeBits(t.DType, codes, plane)
+	case "tensor":
+		c.format.EncodeScaled(t.DType, codes, plane, inverse(scales))
+	case "head":
+		if !c.putScale(scales, t.DType, quant.AbsMax(plane)) {
+			return nil
+		}
+		c.format.EncodeScaled(t.DType, codes, plane, inverse(scales))
+		scales = scales[4:]
+	case "token":
+		for dim := t.Dim(side); len(plane) > 0; plane = plane[dim:] {
+			if !c.putScale(scales, t.DType, quant.AbsMax(plane[:dim])) {
+				return nil
+			}
+			c.format.EncodeScaled(t.DType, codes[:dim], plane[:dim], inverse(scales))
+			codes, scales = codes[dim:], scales[4:]
+		}
+	}
+	return scales
+}
+
+func absMaxLayer(t kv.Tensor, side kv.Side, layer int) uint16 {
+	var top uint16
+	for h := range t.Heads {
+		top = max(top, quant.AbsMax(t.Plane(side, layer, h)))
+	}
+	return top
+}
+
+// putScale writes the scale for a largest magnitude; it returns false if that is not finite.
+func (c *fp8) putScale(dst []byte, d kv.DType, amax uint16) bool {
+	if !d.Finite(amax) {
+		return false
+	}
+	scale, _ := c.format.ScaleFor(d.Float(amax))
+	binary.LittleEndian.PutUint32(dst, math.Float32bits(scale))
+	return true
+}
+
+func inverse(scale []byte) float32 {
+	s := math.Float32frombits(binary.LittleEndian.Uint32(scale))
+	if s == 0 {
+		return 0
+	}
+	return 1 / s
+}
+
+// Decompress implements Codec.
+func (c *fp8) Decompress(dst kv.Tensor, src []byte) error {
+	if want := c.PredictedBytes(dst); len(src) != want {
+		return corrupt("%d bytes, want %d", len(src), want)
+	}
+	codes, scales := src[:dst.RawBytes()/2], src[dst.RawBytes()/2:]
+	if !c.format.Valid(codes) {
+		return corrupt("a code that is not a number")
+	}
+	var table quant.Table
+	for _, side := range kv.Sides {
+		if dst.Dim(side) == 0 || dst.Tokens == 0 {
+			continue
+		}
+		n := dst.Tokens * dst.Dim(side) // values per scale
+		if c.unit == "token" {
+			n = dst.Dim(side)
+		}
+		for p := range dst.Layers * dst.Heads {
+			plane := dst.Plane(side, p/dst.Heads, p%dst.Heads)
+			if c.unit == "none" {
+				c.format.Decode(dst.DType, plane, codes[:len(plane)])
+				codes = codes[len(plane):]
+				continue
+			}
+			for ; len(plane) > 0; plane, codes = plane[n:], codes[n:] {
+				scale := math.Float32frombits(binary.LittleEndian.Uint32(scales))
+				if !(scale >= 0 && scale <= math.MaxFloat32) {
+					return corrupt("a scale of %g", scale)
+				}
+				c.format.DecodeScaled(dst.DType, plane[:n], codes[:n], scale, &table)
+				if c.unit != "tensor" || p%dst.Heads == dst.Heads-1 {
+					scales = scales[4:]
+				}
+			}
+		}
+	}
+	return nil
+}
