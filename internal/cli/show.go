@@ -37,8 +37,12 @@ func showValue(e *env, v any, asJSON bool) error {
 	if asJSON {
 		return printJSON(e.out, v)
 	}
-	if info, ok := v.(registry.Info); ok {
-		return showInfo(e, info)
+	switch v := v.(type) {
+	case registry.Info:
+		return showInfo(e, v)
+	case configInfo:
+		_, err := fmt.Fprint(e.out, v.Text)
+		return err
 	}
 	enc := yaml.NewEncoder(e.out)
 	enc.SetIndent(2)

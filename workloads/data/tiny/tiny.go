@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// Name is what configs and commands call the model.
+const Name = "tiny"
+
 // A string, because bytes could be written to.
 //
 //go:embed tiny.gguf
