@@ -1,0 +1,64 @@
+package rotate
+
+import (
+	"math"
+	"testing"
+)
+
+func ramp(n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32((i*7)%13) - 5
+	}
+	return v
+}
+
+func TestFWHTTwiceMultipliesByTheLength(t *testing.T) {
+	for _, n := range []int{1, 2, 16, 64, 128, 256} {
+		v := ramp(n)
+		FWHT(v)
+		FWHT(v)
+		for i, x := range ramp(n) {
+			if v[i] != x*float32(n) {
+				t.Fatalf("n %d: v[%d] = %v, want %v", n, i, v[i], x*float32(n))
+			}
+		}
+	}
+}
+
+func TestHadamardKeepsLengthsAndComesBack(t *testing.T) {
+	for _, dim := range []int{1, 64, 80, 96, 128, 576} {
+		for _, signed := range []bool{false, true} {
+			h := NewHadamard(dim, 42, signed)
+			v, want := ramp(dim), ramp(dim)
+			h.Forward(v)
+			var a, b float64
+			for i := range v {
+				a += float64(v[i]) * float64(v[i])
+				b += float64(want[i]) * float64(want[i])
+			}
+			if math.Abs(a-b) > 1e-5*b {
+				t.Errorf("dim %d: length² %v became %v", dim, b, a)
+			}
+			h.Inverse(v)
+			for i := range v {
+				if math.Abs(float64(v[i]-want[i])) > 1e-5 {
+					t.Fatalf("dim %d: v[%d] = %v, want %v", dim, i, v[i], want[i])
+				}
+			}
+		}
+	}
+}
+
+func TestSignsDependOnTheSeed(t *testing.T) {
+	a, b := NewHadamard(128, 1, true), NewHadamard(128, 2, true)
+	same := 0
+	for i := range a.sign {
+		if a.sign[i] == b.sign[i] {
+			same++
+		}
+	}
+	if same < 32 || same > 96 {
+		t.Errorf("%d of 128 signs agree between seeds", same)
+	}
+}
