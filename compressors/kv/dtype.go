@@ -2,6 +2,7 @@ package kv
 
 import (
 	"fmt"
+	"math"
 
 	"kvgauge/internal/kern"
 )
@@ -84,4 +85,22 @@ func (d DType) FirstNonFinite(bits []uint16) int {
 		}
 	}
 	return -1
+}
+
+// Max returns the largest finite value of the format.
+func (d DType) Max() float32 {
+	if d == BF16 {
+		return math.Float32frombits(0x7f7f0000)
+	}
+	return 65504
+}
+
+// NarrowSaturated is Narrow with values beyond the range cut to the largest finite one, for codecs
+// whose reconstruction may overshoot. It changes src.
+func (d DType) NarrowSaturated(dst []uint16, src []float32) {
+	top := d.Max()
+	for i, x := range src {
+		src[i] = max(min(x, top), -top)
+	}
+	d.Narrow(dst, src)
 }

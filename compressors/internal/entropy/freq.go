@@ -3,9 +3,10 @@
 package entropy
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
-	"sort"
+	"slices"
 )
 
 // Bits is the precision of a frequency table: frequencies add up to 1 << Bits.
@@ -53,11 +54,8 @@ func Normalise(freq []uint16, counts []uint64) {
 		left -= int(f)
 	}
 	r := rests[:len(counts)]
-	sort.Slice(r, func(i, j int) bool {
-		if r[i].rem != r[j].rem {
-			return r[i].rem > r[j].rem
-		}
-		return r[i].sym < r[j].sym
+	slices.SortFunc(r, func(a, b rest) int {
+		return cmp.Or(cmp.Compare(b.rem, a.rem), cmp.Compare(a.sym, b.sym))
 	})
 	for i := 0; left > 0; i = (i + 1) % len(r) {
 		if s := r[i].sym; counts[s] > 0 {
