@@ -226,3 +226,35 @@ func TestOneNpyCannotBeWritten(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func BenchmarkRead(b *testing.B) {
+	src := ramp(kv.Shape{Layers: 30, Heads: 3, Tokens: 512, KeyDim: 64, ValueDim: 64}, kv.BF16)
+	dir := b.TempDir()
+	for name, path := range map[string]string{
+		"safetensors": filepath.Join(dir, "x.safetensors"), "npz F32": filepath.Join(dir, "x.npz"),
+		"npy F32": filepath.Join(dir, "k.npy") + "," + filepath.Join(dir, "v.npy"),
+	} {
+		if err := Write(path, src); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(src.RawBytes()))
+			for b.Loop() {
+				if _, err := Read(path, Defaults); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	src := ramp(kv.Shape{Layers: 30, Heads: 3, Tokens: 512, KeyDim: 64, ValueDim: 64}, kv.BF16)
+	path := filepath.Join(b.TempDir(), "x.safetensors")
+	b.SetBytes(int64(src.RawBytes()))
+	for b.Loop() {
+		if err := Write(path, src); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
