@@ -38,6 +38,10 @@ var oracles = []struct {
 	{"fp8_e4m3:scale=tensor", 8, 7.0e-4},
 	{"fp8_e5m2", 8, 2.78e-3},
 	{"fp8_e5m2:scale=tensor", 8, 2.78e-3},
+	{"mxfp4", 4.25, .01323},
+	{"mxfp8", 8.25, 8.6e-4},
+	{"nvfp4", 4.5, .00905},
+	{"nvfp4_4over6", 4.5, .00758},
 	{"kivi:residual=0", 3, .1544},
 	{"kivi:bits=4,residual=0", 5, .00611},
 }
