@@ -127,7 +127,7 @@ func TestF32IsRoundedToTheAskedTypeAndMustFit(t *testing.T) {
 func TestFortranOrderIsTransposed(t *testing.T) {
 	src := ramp(kv.Shape{Layers: 2, Heads: 3, Tokens: 4, KeyDim: 5}, kv.F16)
 	var c bytes.Buffer
-	if err := writeNpy(&c, src, kv.K); err != nil {
+	if err := (content{Tensor: src}).writeNpy(&c, kv.K); err != nil {
 		t.Fatal(err)
 	}
 	head := strings.Replace(string(c.Bytes()[:128]), "False", "True ", 1)
@@ -151,7 +151,7 @@ func TestFortranOrderIsTransposed(t *testing.T) {
 func TestNpyVersionTwoHeadersAreRead(t *testing.T) {
 	src := ramp(kv.Shape{Layers: 1, Heads: 1, Tokens: 2, KeyDim: 3}, kv.F16)
 	var one bytes.Buffer
-	if err := writeNpy(&one, src, kv.K); err != nil {
+	if err := (content{Tensor: src}).writeNpy(&one, kv.K); err != nil {
 		t.Fatal(err)
 	}
 	b := one.Bytes()
@@ -217,6 +217,27 @@ func TestPagedLayoutRoundTripsAndPadsWithZeros(t *testing.T) {
 	}
 	if err := WritePaged(path, ramp(shapes["unequal dims"], kv.F16), 16); err == nil {
 		t.Error("unequal dims have no place in the layout")
+	}
+}
+
+func TestFloat32IsWrittenAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	head := kv.Tensor{Shape: kv.Shape{Layers: 1, Heads: 1, Tokens: 1, KeyDim: 2, ValueDim: 1},
+		Meta: &kv.Meta{Model: "m"}}
+	values := [2][]float32{{1.00390625, 3}, {-0.5}}
+	for _, name := range []string{"x.safetensors", "x.npz"} {
+		path := filepath.Join(dir, name)
+		if err := WriteFloat32(path, head, values); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Read(path, Options{DType: kv.F16}) // 1 + 2^-8 fits in F16 and not in BF16
+		if err != nil || got.Shape != head.Shape || got.DType.Float(got.Bits[kv.K][0]) != 1.00390625 ||
+			got.DType.Float(got.Bits[kv.V][0]) != -0.5 {
+			t.Errorf("%s: %v %04x, %v", name, got.Shape, got.Bits, err)
+		}
+	}
+	if err := WriteFloat32(filepath.Join(dir, "y"), head, [2][]float32{{1}, {2}}); err == nil {
+		t.Error("too few values pass")
 	}
 }
 
