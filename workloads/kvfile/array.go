@@ -66,6 +66,9 @@ func assemble(k, v *array, limit int64, o Options) (kv.Tensor, error) {
 	if err != nil {
 		return kv.Tensor{}, err
 	}
+	if o.head {
+		return head, nil
+	}
 	need := int64(head.RawBytes())
 	if k.fortran || (!v.empty() && v.fortran) {
 		need *= 2 // the transpose needs both orders at once

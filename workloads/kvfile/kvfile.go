@@ -24,6 +24,8 @@ type Options struct {
 	// MaxBytes bounds what reading may allocate for the cache; 0 means the larger of 64 MiB and
 	// 64 times the input.
 	MaxBytes int64
+
+	head bool // stop before the values
 }
 
 // Defaults rounds F32 to BF16 under the default limit.
@@ -54,6 +56,13 @@ func Read(path string, o Options) (kv.Tensor, error) {
 		return kv.Tensor{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
+}
+
+// Head is Read without the values: shape, type and Meta of the cache at path. The tensor's Bits
+// are nil. It reads the file's header only and allocates as little.
+func Head(path string, o Options) (kv.Tensor, error) {
+	o.head = true
+	return Read(path, o)
 }
 
 // pair splits "k.npy,v.npy". A file that itself has such a name is one file.

@@ -49,6 +49,11 @@ func TestEveryFormatGivesTheCacheBack(t *testing.T) {
 				if err != nil || !got.Equal(src) {
 					t.Errorf("%s in %v through %s: got %v %v, %v", name, d, path, got.Shape, got.DType, err)
 				}
+				head, err := Head(path, Defaults)
+				if err != nil || head.Shape != got.Shape || head.DType != got.DType ||
+					head.Bits[kv.K] != nil {
+					t.Errorf("%s: head of %s is %v %v, %v", name, path, head.Shape, head.DType, err)
+				}
 			}
 		}
 	}
