@@ -85,17 +85,11 @@ func (m *Matrix) Truncate(rows int) {
 // in the second-level cache.
 const blockRows = 96
 
-// Mul sets dst = x·Wᵀ for n rows: x is [n][Cols] and dst [n][Rows], both without gaps. It uses
-// every processor. Each element is one sum over the columns in order, so a row of dst depends on
-// its row of x alone: not on n, not on how the work was shared.
-func (m *Matrix) Mul(dst, x []float32, n int) {
-	m.MulRows(dst, m.rows, x, n, 0, m.rows)
-}
-
-// MulRows is Mul for rows [from, to) of the matrix only, where from is a multiple of 16; dst has
-// ldd values between its rows.
-func (m *Matrix) MulRows(dst []float32, ldd int, x []float32, n, from, to int) {
-	panels := (to - from + panel - 1) / panel
+// Mul sets dst[i*ldd+j] to row i of x times row j of the matrix, for n rows of x that lie ldx apart
+// and all rows j. It uses every processor. Each element is one sum over the columns in order, so
+// a row of dst depends on its row of x alone: not on n, not on how the work was shared.
+func (m *Matrix) Mul(dst []float32, ldd int, x []float32, ldx, n int) {
+	panels := (m.rows + panel - 1) / panel
 	// A task is a block of rows and a run of panels with enough work to be worth a goroutine.
 	run := max(2, min(panels, 1<<17/(min(n, blockRows)*m.cols*panel+1)))
 	run += run & 1 // even, for the 32-column kernels
@@ -104,9 +98,9 @@ func (m *Matrix) MulRows(dst []float32, ldd int, x []float32, n, from, to int) {
 	Parallel(runs*blocks, func(task int) {
 		r0 := task / runs * blockRows
 		r1 := min(n, r0+blockRows)
-		c0 := from + task%runs*run*panel
-		c1 := min(to, c0+run*panel)
-		m.MulSerial(dst[r0*ldd+c0-from:], ldd, x[r0*m.cols:], m.cols, r1-r0, c0, c1)
+		c0 := task % runs * run * panel
+		c1 := min(m.rows, c0+run*panel)
+		m.MulSerial(dst[r0*ldd+c0:], ldd, x[r0*ldx:], ldx, r1-r0, c0, c1)
 	})
 }
 

@@ -38,7 +38,7 @@ func TestMulIsTheProduct(t *testing.T) {
 			m := NewMatrix(s.rows, s.cols)
 			m.SetRows(0, w)
 			got := make([]float32, s.n*s.rows)
-			m.Mul(got, x, s.n)
+			m.Mul(got, s.rows, x, s.cols, s.n)
 			for i := range s.n {
 				for j := range s.rows {
 					var want, scale float64
@@ -62,10 +62,10 @@ func TestRowsDoNotDependOnEachOther(t *testing.T) {
 		m := NewMatrix(rows, cols)
 		m.SetRows(0, floats(4, rows*cols))
 		all := make([]float32, n*rows)
-		m.Mul(all, x, n)
+		m.Mul(all, rows, x, cols, n)
 		for _, i := range []int{0, 1, 11, 12, 95, 96, n - 1} {
 			one := make([]float32, rows)
-			m.Mul(one, x[i*cols:(i+1)*cols], 1)
+			m.Mul(one, rows, x[i*cols:(i+1)*cols], cols, 1)
 			if !slices.Equal(one, all[i*rows:(i+1)*rows]) {
 				t.Errorf("row %d alone differs from row %d of %d", i, i, n)
 			}
@@ -85,7 +85,7 @@ func TestLevelsWithFMAGiveTheSameBits(t *testing.T) {
 		for i, l := range []Level{AVX2, AVX512} {
 			restore := SetLevel(l)
 			got[i] = make([]float32, s.n*s.rows)
-			m.Mul(got[i], x, s.n)
+			m.Mul(got[i], s.rows, x, s.cols, s.n)
 			restore()
 		}
 		if !slices.Equal(got[0], got[1]) {
@@ -141,7 +141,7 @@ func TestMatrixKeepsItsRows(t *testing.T) {
 }
 
 func TestMulOfNothing(t *testing.T) {
-	NewMatrix(4, 4).Mul(nil, nil, 0)
+	NewMatrix(4, 4).Mul(nil, 4, nil, 4, 0)
 	got := []float32{7}
 	MulNN(got, 1, nil, 0, 1, nil, 1, 1, 0)
 	if got[0] != 0 {
@@ -160,7 +160,7 @@ func BenchmarkMul(b *testing.B) {
 				m.SetRows(0, floats(11, s.rows*s.cols))
 				x, dst := floats(12, s.n*s.cols), make([]float32, s.n*s.rows)
 				for b.Loop() {
-					m.Mul(dst, x, s.n)
+					m.Mul(dst, s.rows, x, s.cols, s.n)
 				}
 				flop := 2 * float64(s.n) * float64(s.rows) * float64(s.cols)
 				b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")

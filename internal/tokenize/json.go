@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 )
 
@@ -18,6 +19,7 @@ type document struct {
 		Dropout      *float64         `json:"dropout"`
 		EndOfWord    string           `json:"end_of_word_suffix"`
 		SubwordMark  string           `json:"continuing_subword_prefix"`
+		Unknown      *string          `json:"unk_token"`
 	} `json:"model"`
 	Added []struct {
 		ID         int64  `json:"id"`
@@ -86,12 +88,15 @@ func ParseJSON(raw []byte) (*Tokenizer, error) {
 }
 
 func (d *document) spec() (Spec, error) {
-	s := Spec{BOS: -1, EOS: -1, IgnoreMerges: d.Model.IgnoreMerges}
+	s := Spec{BOS: -1, EOS: -1, Unknown: -1, IgnoreMerges: d.Model.IgnoreMerges}
 	if err := d.refuse(); err != nil {
 		return s, err
 	}
 	if err := d.vocabulary(&s); err != nil {
 		return s, err
+	}
+	if d.Model.Unknown != nil {
+		s.Unknown = int32(slices.Index(s.Tokens, *d.Model.Unknown))
 	}
 	var err error
 	if s.Merges, err = parseMerges(d.Model.Merges); err != nil {

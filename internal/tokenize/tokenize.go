@@ -39,6 +39,7 @@ type Spec struct {
 
 	AddBOS   bool  // sequences begin with BOS
 	BOS, EOS int32 // −1 where there is none
+	Unknown  int32 // stands for a byte that has no token; −1 where there is none
 }
 
 // A Tokenizer encodes and decodes. It is immutable and safe for concurrent use.
@@ -58,7 +59,8 @@ type pair struct{ left, right int32 }
 type merge struct{ rank, id int32 }
 
 // New checks a spec and builds its tokenizer. It is an error if the splitting rules are not
-// known, a merge names a token that does not exist, or one of the 256 bytes has no token.
+// known, a merge names a token that does not exist, or one of the 256 bytes has no token and there
+// is no unknown token to stand for it.
 func New(s Spec) (*Tokenizer, error) {
 	if len(s.Tokens) == 0 || len(s.Tokens) > 1<<24 {
 		return nil, fmt.Errorf("vocabulary of %d tokens, want 1 to %d", len(s.Tokens), 1<<24)
@@ -76,7 +78,10 @@ func New(s Spec) (*Tokenizer, error) {
 	for b := range 256 {
 		id, ok := t.ids[string([]byte{byte(b)})]
 		if !ok {
-			return nil, fmt.Errorf("byte 0x%02x has no token", b)
+			id = s.Unknown
+		}
+		if id < 0 || int(id) >= len(s.Tokens) {
+			return nil, fmt.Errorf("byte 0x%02x has no token, and there is no unknown token", b)
 		}
 		t.bytes[b] = id
 	}

@@ -13,7 +13,7 @@ import (
 // toy returns a spec whose tokens are the 256 bytes in order, then one for each merge, then
 // <|go|> (control) and <user> (added).
 func toy(pre string, merges ...string) Spec {
-	s := Spec{Pre: pre, BOS: -1, EOS: -1}
+	s := Spec{Pre: pre, BOS: -1, EOS: -1, Unknown: -1}
 	for b := range 256 {
 		s.Tokens = append(s.Tokens, string(byteToRune[b]))
 	}
@@ -85,6 +85,15 @@ func TestSpecialTokens(t *testing.T) {
 	want := append([]int32{'a', '<', '|', 'g', 'o', '|', '>', 'b'}, goID+1)
 	if got := tok.Encode("a<|go|>b<user>", false); !reflect.DeepEqual(got, want) {
 		t.Errorf("without: %v, want %v", got, want)
+	}
+}
+
+func TestBytesWithoutATokenBecomeTheUnknown(t *testing.T) {
+	s := toy("gpt-2")
+	s.Tokens[7] = "zz"
+	s.Unknown = 256
+	if got := mustNew(t, s).Encode("a\ab", false); !reflect.DeepEqual(got, []int32{'a', 256, 'b'}) {
+		t.Errorf("got %v", got)
 	}
 }
 

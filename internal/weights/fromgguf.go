@@ -223,7 +223,7 @@ func ggufTokenizer(f *gguf.File) (*tokenize.Tokenizer, error) {
 	if model, _ := f.Meta["tokenizer.ggml.model"].Text(); model != "gpt2" {
 		return nil, fmt.Errorf("tokenizer %q is not supported, want \"gpt2\" (byte-level BPE)", model)
 	}
-	s := tokenize.Spec{BOS: -1, EOS: -1}
+	s := tokenize.Spec{BOS: -1, EOS: -1, Unknown: -1}
 	s.Tokens, _ = f.Meta["tokenizer.ggml.tokens"].Texts()
 	s.Pre, _ = f.Meta["tokenizer.ggml.pre"].Text()
 	s.IgnoreMerges = s.Pre == "llama-bpe" || s.Pre == "llama3" || s.Pre == "llama-v3"
@@ -239,7 +239,9 @@ func ggufTokenizer(f *gguf.File) (*tokenize.Tokenizer, error) {
 		}
 		s.Merges = append(s.Merges, m)
 	}
-	for key, to := range map[string]*int32{"bos_token_id": &s.BOS, "eos_token_id": &s.EOS} {
+	for key, to := range map[string]*int32{
+		"bos_token_id": &s.BOS, "eos_token_id": &s.EOS, "unknown_token_id": &s.Unknown,
+	} {
 		if id, ok := f.Meta["tokenizer.ggml."+key].Int(); ok && id >= 0 && id < int64(len(s.Tokens)) {
 			*to = int32(id)
 		}
