@@ -8,7 +8,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	for _, spec := range compressors.Specs() {
+	for _, spec := range allSpecs() {
 		t.Run(string(spec), func(t *testing.T) {
 			canonical, c, err := compressors.Open(string(spec))
 			if err != nil || canonical != spec {
@@ -17,4 +17,17 @@ func TestConformance(t *testing.T) {
 			codectest.Run(t, spec, c)
 		})
 	}
+}
+
+// allSpecs returns every registered codec with its variants, and chains that bring in every
+// registered dropper and byte coder with theirs.
+func allSpecs() []compressors.Spec {
+	all := compressors.Specs()
+	for _, coder := range compressors.CoderSpecs() {
+		all = append(all, "identity+"+coder, "uniform+"+coder)
+	}
+	for _, dropper := range compressors.DropperSpecs() {
+		all = append(all, dropper+"+identity", dropper+"+kivi:residual=32+zstd")
+	}
+	return append(all, "knorm:keep=0.75+knorm+uniform:axis=channel+huff0+lz4")
 }
