@@ -1,6 +1,7 @@
 package compressors_test
 
 import (
+	"strings"
 	"testing"
 
 	"kvgauge/compressors"
@@ -14,9 +15,18 @@ func TestConformance(t *testing.T) {
 			if err != nil || canonical != spec {
 				t.Fatalf("Open(%q) = %q, %v", spec, canonical, err)
 			}
-			codectest.Run(t, spec, c)
+			codectest.Run(t, spec, c, excused(spec)...)
 		})
 	}
+}
+
+// excused names the clauses that a codec breaks by its nature: an unbiased estimator adds noise of
+// one size at every pass, and so never settles.
+func excused(spec compressors.Spec) []string {
+	if strings.Contains(string(spec), "mode=prod") {
+		return []string{"Settles"}
+	}
+	return nil
 }
 
 // allSpecs returns every registered codec with its variants, and chains that bring in every
