@@ -6,14 +6,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"kvgauge/internal/registry"
 	"kvgauge/internal/store"
 )
 
@@ -76,22 +74,19 @@ func here(s stored) string {
 // mega prints bytes in MB of 10^6.
 func mega(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// findOf looks name up in several kinds, and suggests what was meant from all of them.
+// findOf looks name up in several kinds.
 func findOf(name string, kinds ...string) (store.Entry, error) {
-	var names []string
+	var first error
 	for _, kind := range kinds {
-		if e, err := store.Find(kind, name); err == nil {
+		e, err := store.Find(kind, name)
+		if err == nil {
 			return e, nil
 		}
-		for _, e := range store.Catalogue(kind) {
-			names = append(names, e.Name)
+		if first == nil {
+			first = err
 		}
 	}
-	what := strings.Join(kinds, " or ")
-	if near := registry.Nearest(name, names); near != "" {
-		return store.Entry{}, fmt.Errorf("no %s named %q (did you mean %q?)", what, name, near)
-	}
-	return store.Entry{}, fmt.Errorf("no %s named %q; have %s", what, name, strings.Join(names, ", "))
+	return store.Entry{}, first
 }
 
 func newPull(e *env, kinds ...string) *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/outfile"
 )
 
 // sideNames are the names under which tools save the sides of a cache.
@@ -137,20 +138,22 @@ func list(members map[string]*zip.File) string {
 	return strings.Join(names, ", ")
 }
 
-// writeNpz writes k.npy and, where there are values, v.npy into a stored zip.
-func (c content) writeNpz(w io.Writer) error {
-	z := zip.NewWriter(w)
-	for _, side := range kv.Sides {
-		if c.Dim(side) == 0 {
-			continue
+// writeNpzFile writes k.npy and, where there are values, v.npy into a stored zip.
+func writeNpzFile(path string, t kv.Tensor) error {
+	return outfile.Write(path, func(w io.Writer) error {
+		z := zip.NewWriter(w)
+		for _, side := range kv.Sides {
+			if t.Dim(side) == 0 {
+				continue
+			}
+			m, err := z.CreateHeader(&zip.FileHeader{Name: side.String() + ".npy", Method: zip.Store})
+			if err != nil {
+				return err
+			}
+			if err := writeNpy(m, t, side); err != nil {
+				return err
+			}
 		}
-		m, err := z.CreateHeader(&zip.FileHeader{Name: side.String() + ".npy", Method: zip.Store})
-		if err != nil {
-			return err
-		}
-		if err := c.writeNpy(m, side); err != nil {
-			return err
-		}
-	}
-	return z.Close()
+		return z.Close()
+	})
 }
