@@ -87,14 +87,16 @@ type Section struct {
 
 // A Sectioner is a codec that can say how its payload divides. Codecs without it are all Codes.
 type Sectioner interface {
-	// AppendSections appends the sections of payload, in order, to dst; their sizes add up to
-	// len(payload). head has the shape and type of the tensor, its Bits are not read.
+	// AppendSections appends the sections of payload to dst; their sizes add up to len(payload).
+	// They stand in the payload's order, except that kinds which alternate, such as scales and
+	// codes of blocks, are one section each with the sum of their sizes. head has the shape and type of the tensor, its Bits are not read.
 	AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error)
 }
 
 // A Sizer is a codec of fixed rate, whose payload size is known before compressing.
 type Sizer interface {
-	// PredictedBytes returns the exact length of the payload of a tensor with this head.
+	// PredictedBytes returns the exact length of the payload of a tensor with this head. Groups
+	// that a codec has to keep in 16 bits, because its scales cannot hold them, come on top.
 	PredictedBytes(head kv.Tensor) int
 }
 
@@ -110,7 +112,10 @@ type Spec = registry.Spec
 var codecs = registry.NewSet[Codec]("codec")
 
 // Register enters a codec family under its name; see registry.Family. It panics on a duplicate.
-func Register[P any](f registry.Family[Codec, P]) { registry.Add(codecs, f) }
+func Register[P any](f registry.Family[Codec, P]) {
+	mustBeNew(f.Name)
+	registry.Add(codecs, f)
+}
 
 // Names returns the registered codec names in order.
 func Names() []string { return codecs.Names() }
@@ -118,8 +123,16 @@ func Names() []string { return codecs.Names() }
 // Specs returns every codec's bare name and its variants: what conformance tests run over.
 func Specs() []Spec { return codecs.Specs() }
 
-// Describe returns what is known of the codec called name.
-func Describe(name string) (registry.Info, error) { return codecs.Describe(name) }
+// Describe returns what is known of the codec, token dropper or byte coder called name.
+func Describe(name string) (registry.Info, error) {
+	switch {
+	case droppers.Has(name):
+		return droppers.Describe(name)
+	case byteCoders.Has(name):
+		return byteCoders.Describe(name)
+	}
+	return codecs.Describe(name)
+}
 
 // checkFinite returns an error that names layer, head and token of the first NaN or infinity.
 func checkFinite(t kv.Tensor) error {

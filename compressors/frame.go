@@ -47,6 +47,8 @@ type Frame struct {
 	Sections []Section
 	Payload  []byte
 	Bytes    int // length of the whole frame
+
+	limit int // bytes that decompressing may take
 }
 
 // AppendFrame compresses src with c and appends the frame to dst. spec is c's canonical text.

@@ -33,11 +33,26 @@ func ParseFrame(b []byte, maxBytes int) (Frame, error) {
 	if maxBytes == 0 {
 		maxBytes = DefaultLimit(len(b))
 	}
-	if raw := f.Head.RawBytes(); raw > maxBytes {
-		return Frame{}, fmt.Errorf("frame of %d bytes claims a tensor of %d, more than the %d allowed: "+
-			"raise --max-bytes if that is right", len(b), raw, maxBytes)
+	f.limit = maxBytes
+	if err := f.checkLimit(0); err != nil {
+		return Frame{}, err
 	}
 	return f, nil
+}
+
+// A worker is a codec that needs memory to decompress, in proportion to the tensor.
+type worker interface {
+	// workBytes bounds the scratch memory of one call for a tensor with this head.
+	workBytes(head kv.Tensor) int
+}
+
+// checkLimit returns an error if the tensor and work bytes of scratch are more than is allowed.
+func (f Frame) checkLimit(work int) error {
+	if need := f.Head.RawBytes() + work; need > f.limit && f.limit > 0 {
+		return fmt.Errorf("frame of %d bytes needs %d for its tensor, more than the %d allowed: "+
+			"raise --max-bytes if that is right", f.Bytes, need, f.limit)
+	}
+	return nil
 }
 
 // Decompress opens the frame's codec and returns the tensor and, if tokens were dropped, those
@@ -55,6 +70,11 @@ func (f Frame) Decompress() (kv.Tensor, *kv.Kept, error) {
 
 // DecompressWith is Decompress with a codec that the caller opened, fitted or found.
 func (f Frame) DecompressWith(c Codec) (kv.Tensor, *kv.Kept, error) {
+	if w, ok := c.(worker); ok {
+		if err := f.checkLimit(w.workBytes(f.Head)); err != nil {
+			return kv.Tensor{}, nil, err
+		}
+	}
 	t := kv.New(f.Head.Shape, f.Head.DType)
 	t.Meta = f.Head.Meta
 	if err := c.Decompress(t, f.Payload); err != nil {

@@ -150,13 +150,6 @@ func (s *ecsqScratch) load(src kv.Tensor, side kv.Side, l int, rot rotate.Hadama
 	}
 }
 
-func growTo[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
-}
-
 // step returns Δ = κσ of one layer, zero if all of it is, and false if it is not finite.
 func (c rotECSQ) step(vals []float32) (float32, bool) {
 	var sum float64

@@ -29,7 +29,8 @@ func TestTheFirstDocumentsThatAreLongEnoughAreTaken(t *testing.T) {
 		}
 	}
 	_, err = takeDocuments(path, 3, 4, words)
-	want := "has 2 documents of at least 4 tokens, want 3 (4 documents in all, the longest of 5 tokens)"
+	want := "has 2 documents of at least 4 tokens, want 3 " +
+		"(4 documents in all, the longest of 5 tokens)"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("too few: %v, want %q", err, want)
 	}

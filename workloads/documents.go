@@ -278,7 +278,10 @@ func topTitle(line string) string {
 	if !ok {
 		return ""
 	}
-	if s, ok = strings.CutSuffix(s, " ="); !ok || strings.HasPrefix(s, "= ") || strings.HasSuffix(s, " =") {
+	if s, ok = strings.CutSuffix(s, " ="); !ok {
+		return ""
+	}
+	if strings.HasPrefix(s, "= ") || strings.HasSuffix(s, " =") {
 		return ""
 	}
 	return strings.TrimSpace(s)

@@ -166,7 +166,8 @@ func FuzzDocuments(f *testing.F) {
 		total := 0
 		err := splitDocuments(bytes.NewReader(data), int64(len(data)), "f"+ext, splitters[ext],
 			func(d Document) bool { total += len(d.Text); return true })
-		if err != nil && (strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "f"+ext+":")) {
+		if err != nil && (strings.Contains(err.Error(), "\n") ||
+			!strings.HasPrefix(err.Error(), "f"+ext+":")) {
 			t.Errorf("error %q", err)
 		}
 		if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) && total > len(data) {

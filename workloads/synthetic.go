@@ -14,7 +14,7 @@ const maxSamples = 1 << 20
 type syntheticParams struct {
 	Shape   string `param:"shape" doc:"model whose cache has this shape"`
 	Tokens  int    `param:"tokens" doc:"tokens in the cache"`
-	Kind    string `param:"kind" doc:"gaussian: white noise, as KVShuttle draws it"`
+	Kind    string `param:"kind" doc:"outlier: like a model's; gaussian: KVShuttle's white noise"`
 	DType   string `param:"dtype" doc:"what the cache is held in: bf16 or f16"`
 	Samples int    `param:"samples" doc:"independent draws"`
 }
@@ -23,8 +23,8 @@ func init() {
 	Register(registry.Family[Builder, syntheticParams]{
 		Name:   "synthetic",
 		Doc:    "random caches of a model's shape; no model computed them, so nothing is judged",
-		Source: "KVShuttle (synthetic caches)",
-		Defaults: syntheticParams{Shape: "llama-3.1-8b", Tokens: 512, Kind: "gaussian",
+		Source: "outlier: fitted to SmolLM2-135M; gaussian: KVShuttle",
+		Defaults: syntheticParams{Shape: "llama-3.1-8b", Tokens: 512, Kind: "outlier",
 			DType: "bf16", Samples: 1},
 		New: newSynthetic,
 	})
@@ -32,7 +32,7 @@ func init() {
 
 // drawers fill a zeroed tensor; i is the sample.
 var drawers = map[string]func(ctx context.Context, t *kv.Tensor, seed uint64, i int) error{
-	"gaussian": drawGaussian,
+	"gaussian": drawGaussian, "outlier": drawOutlier,
 }
 
 type synthetic struct {
@@ -52,7 +52,7 @@ func newSynthetic(p syntheticParams) (Builder, error) {
 		return nil, err
 	}
 	if _, ok := drawers[p.Kind]; !ok {
-		return nil, fmt.Errorf("kind is %q, want gaussian", p.Kind)
+		return nil, fmt.Errorf("kind is %q, want outlier or gaussian", p.Kind)
 	}
 	if p.Tokens < 1 || p.Samples < 1 || p.Samples > maxSamples {
 		return nil, fmt.Errorf("want at least 1 token and 1 to %d samples, got %d and %d",

@@ -118,7 +118,8 @@ func TestSyntheticSourcesSayWhatTheyAre(t *testing.T) {
 	if again, _, err := Open(string(spec), Options{}); err != nil || again != spec {
 		t.Errorf("spec %q opens as %q, %v", spec, again, err)
 	}
-	want := Label{Kind: "synthetic", Model: "smollm2-135m", Dataset: "gaussian", Tokens: 20, DType: kv.F16}
+	want := Label{Kind: "synthetic", Model: "smollm2-135m", Dataset: "gaussian",
+		Tokens: 20, DType: kv.F16}
 	if src.Label() != want || src.Len() != 3 {
 		t.Errorf("label %+v, %d samples", src.Label(), src.Len())
 	}

@@ -49,14 +49,14 @@ func cuts(n int) []int {
 func damage(t *testing.T, k *kit) {
 	r := Rand(3)
 	for _, main := range k.mains {
-		src := Tensor(4, kv.Shape{Layers: 1, Heads: 2, Tokens: 140, KeyDim: 64, ValueDim: 64}, main.DType)
+		src := Tensor(4, kv.Shape{Layers: 1, Heads: 1, Tokens: 140, KeyDim: 64, ValueDim: 64}, main.DType)
 		payload, ok := k.compress(t, src)
 		if !ok {
 			src = main
 			payload, _ = k.compress(t, src)
 		}
 		dst := like(src)
-		for i := range 300 {
+		for i := range 140 {
 			bad := Mutate(&r, bytes.Clone(payload), i)
 			k.attack(t, dst, bad)
 		}

@@ -153,7 +153,7 @@ func allocations(t *testing.T, k *kit) {
 			"Decompress":     func() error { return k.c.Decompress(dst, payload) },
 		} {
 			var err error
-			n := testing.AllocsPerRun(20, func() { err = call() })
+			n := testing.AllocsPerRun(6, func() { err = call() })
 			if n != 0 || err != nil {
 				t.Errorf("%v: %s allocates %g times a call (%v)", src.DType, name, n, err)
 			}

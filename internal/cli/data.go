@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"kvgauge/internal/registry"
 	"kvgauge/internal/store"
 )
 
@@ -74,19 +76,22 @@ func here(s stored) string {
 // mega prints bytes in MB of 10^6.
 func mega(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// findOf looks name up in several kinds.
+// findOf looks name up in several kinds, and suggests what was meant from all of them.
 func findOf(name string, kinds ...string) (store.Entry, error) {
-	var first error
+	var names []string
 	for _, kind := range kinds {
-		e, err := store.Find(kind, name)
-		if err == nil {
+		if e, err := store.Find(kind, name); err == nil {
 			return e, nil
 		}
-		if first == nil {
-			first = err
+		for _, e := range store.Catalogue(kind) {
+			names = append(names, e.Name)
 		}
 	}
-	return store.Entry{}, first
+	what := strings.Join(kinds, " or ")
+	if near := registry.Nearest(name, names); near != "" {
+		return store.Entry{}, fmt.Errorf("no %s named %q (did you mean %q?)", what, name, near)
+	}
+	return store.Entry{}, fmt.Errorf("no %s named %q; have %s", what, name, strings.Join(names, ", "))
 }
 
 func newPull(e *env, kinds ...string) *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/weights/safetensors"
 )
 
 // An elem is the type of a file's values.
@@ -64,6 +65,9 @@ func assemble(k, v *array, limit int64, o Options) (kv.Tensor, error) {
 	head, err := headOf(k, v, o)
 	if err != nil {
 		return kv.Tensor{}, err
+	}
+	if o.head {
+		return head, nil
 	}
 	need := int64(head.RawBytes())
 	if k.fortran || (!v.empty() && v.fortran) {
@@ -202,16 +206,28 @@ func roundChunk(dst []uint16, wide []float32, chunk []byte, at int, d kv.DType) 
 	return nil
 }
 
-// writeSide writes one side's values in C order, little-endian: as patterns, or widened to
+// A content is a cache to be written: a tensor, or its shape and metadata beside float32 values.
+type content struct {
+	kv.Tensor
+	wide *[2][]float32 // values in [layer][head][token][channel] order; nil means the tensor's own
+}
+
+// writeSide writes one side's values in C order, little-endian: as they are, or widened to
 // float32 exactly.
-func writeSide(w io.Writer, t kv.Tensor, side kv.Side, widen bool) error {
-	if t.Dim(side) == 0 {
+func (c content) writeSide(w io.Writer, side kv.Side, widen bool) error {
+	if c.Dim(side) == 0 {
 		return nil
 	}
 	var buf []byte
-	for l := range t.Layers {
-		for h := range t.Heads {
-			buf = appendPlane(buf[:0], t.Plane(side, l, h), t.DType, widen)
+	n := c.Tokens * c.Dim(side)
+	for l := range c.Layers {
+		for h := range c.Heads {
+			if c.wide == nil {
+				buf = appendPlane(buf[:0], c.Plane(side, l, h), c.DType, widen)
+			} else {
+				from := (l*c.Heads + h) * n
+				buf = safetensors.AppendF32(buf[:0], c.wide[side][from:from+n])
+			}
 			if _, err := w.Write(buf); err != nil {
 				return err
 			}

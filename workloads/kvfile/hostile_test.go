@@ -137,7 +137,7 @@ func seeds(t testing.TB) map[string][][]byte {
 		}
 		return b.Bytes()
 	}
-	k := write(func(w io.Writer) error { return writeNpy(w, src, kv.K) })
+	k := write(func(w io.Writer) error { return content{Tensor: src}.writeNpy(w, kv.K) })
 	out["npy"] = [][]byte{k, npyFile(okDict, 12),
 		npyFile("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2, 2, 3), }\n", 48)}
 	out["npz"] = [][]byte{
@@ -146,7 +146,7 @@ func seeds(t testing.TB) map[string][][]byte {
 	}
 	layers := []safetensors.Entry{pagedLayer(src, 0, 2), pagedLayer(src, 1, 2)}
 	out["safetensors"] = [][]byte{
-		write(func(w io.Writer) error { return writeSafetensors(w, src, nil) }),
+		write(func(w io.Writer) error { return content{Tensor: src}.writeSafetensors(w, nil) }),
 		paged(t, 3, layers...),
 		cacheOf(t, nil, f32Entry("k", []int{1, 1, 1, 2}, 1, 2), f32Entry("v", []int{1, 1, 1, 1}, 3)),
 	}

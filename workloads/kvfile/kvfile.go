@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/outfile"
 )
 
 // Options say how a file is read. The zero value rounds F32 to F16; Defaults is what the tool
@@ -23,6 +24,8 @@ type Options struct {
 	// MaxBytes bounds what reading may allocate for the cache; 0 means the larger of 64 MiB and
 	// 64 times the input.
 	MaxBytes int64
+
+	head bool // stop before the values
 }
 
 // Defaults rounds F32 to BF16 under the default limit.
@@ -53,6 +56,13 @@ func Read(path string, o Options) (kv.Tensor, error) {
 		return kv.Tensor{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
+}
+
+// Head is Read without the values: shape, type and Meta of the cache at path. The tensor's Bits
+// are nil. It reads the file's header only and allocates as little.
+func Head(path string, o Options) (kv.Tensor, error) {
+	o.head = true
+	return Read(path, o)
 }
 
 // pair splits "k.npy,v.npy". A file that itself has such a name is one file.
@@ -159,6 +169,22 @@ func Write(path string, t kv.Tensor) error { return WriteKept(path, t, nil) }
 
 // WriteKept is Write of a cache that lost tokens: safetensors name those that are left.
 func WriteKept(path string, t kv.Tensor, kept *kv.Kept) error {
+	return content{Tensor: t}.write(path, kept)
+}
+
+// WriteFloat32 is Write of values in 32 bits, as [layer][head][token][channel] per side; head has
+// their shape and metadata.
+func WriteFloat32(path string, head kv.Tensor, values [2][]float32) error {
+	for _, side := range kv.Sides {
+		if len(values[side]) != head.Elements(side) {
+			return fmt.Errorf("%d values of side %v for shape %v: %w", len(values[side]), side, head.Shape,
+				kv.ErrShape)
+		}
+	}
+	return content{head, &values}.write(path, nil)
+}
+
+func (c content) write(path string, kept *kv.Kept) error {
 	format, err := FormatOf(path)
 	if err != nil {
 		return err
@@ -166,12 +192,13 @@ func WriteKept(path string, t kv.Tensor, kept *kv.Kept) error {
 	switch format {
 	case NpyPair:
 		k, v, _ := strings.Cut(path, ",")
-		if err := writeNpyFile(k, t, kv.K); err != nil {
+		err := outfile.Write(k, func(w io.Writer) error { return c.writeNpy(w, kv.K) })
+		if err != nil {
 			return err
 		}
-		return writeNpyFile(v, t, kv.V)
+		return outfile.Write(v, func(w io.Writer) error { return c.writeNpy(w, kv.V) })
 	case Npz:
-		return writeNpzFile(path, t)
+		return outfile.Write(path, c.writeNpz)
 	}
-	return writeSafetensorsFile(path, t, kept)
+	return outfile.Write(path, func(w io.Writer) error { return c.writeSafetensors(w, kept) })
 }

@@ -49,6 +49,11 @@ func TestEveryFormatGivesTheCacheBack(t *testing.T) {
 				if err != nil || !got.Equal(src) {
 					t.Errorf("%s in %v through %s: got %v %v, %v", name, d, path, got.Shape, got.DType, err)
 				}
+				head, err := Head(path, Defaults)
+				if err != nil || head.Shape != got.Shape || head.DType != got.DType ||
+					head.Bits[kv.K] != nil {
+					t.Errorf("%s: head of %s is %v %v, %v", name, path, head.Shape, head.DType, err)
+				}
 			}
 		}
 	}
@@ -127,7 +132,7 @@ func TestF32IsRoundedToTheAskedTypeAndMustFit(t *testing.T) {
 func TestFortranOrderIsTransposed(t *testing.T) {
 	src := ramp(kv.Shape{Layers: 2, Heads: 3, Tokens: 4, KeyDim: 5}, kv.F16)
 	var c bytes.Buffer
-	if err := writeNpy(&c, src, kv.K); err != nil {
+	if err := (content{Tensor: src}).writeNpy(&c, kv.K); err != nil {
 		t.Fatal(err)
 	}
 	head := strings.Replace(string(c.Bytes()[:128]), "False", "True ", 1)
@@ -151,7 +156,7 @@ func TestFortranOrderIsTransposed(t *testing.T) {
 func TestNpyVersionTwoHeadersAreRead(t *testing.T) {
 	src := ramp(kv.Shape{Layers: 1, Heads: 1, Tokens: 2, KeyDim: 3}, kv.F16)
 	var one bytes.Buffer
-	if err := writeNpy(&one, src, kv.K); err != nil {
+	if err := (content{Tensor: src}).writeNpy(&one, kv.K); err != nil {
 		t.Fatal(err)
 	}
 	b := one.Bytes()
@@ -220,9 +225,62 @@ func TestPagedLayoutRoundTripsAndPadsWithZeros(t *testing.T) {
 	}
 }
 
+func TestFloat32IsWrittenAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	head := kv.Tensor{Shape: kv.Shape{Layers: 1, Heads: 1, Tokens: 1, KeyDim: 2, ValueDim: 1},
+		Meta: &kv.Meta{Model: "m"}}
+	values := [2][]float32{{1.00390625, 3}, {-0.5}}
+	for _, name := range []string{"x.safetensors", "x.npz"} {
+		path := filepath.Join(dir, name)
+		if err := WriteFloat32(path, head, values); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Read(path, Options{DType: kv.F16}) // 1 + 2^-8 fits in F16 and not in BF16
+		if err != nil || got.Shape != head.Shape || got.DType.Float(got.Bits[kv.K][0]) != 1.00390625 ||
+			got.DType.Float(got.Bits[kv.V][0]) != -0.5 {
+			t.Errorf("%s: %v %04x, %v", name, got.Shape, got.Bits, err)
+		}
+	}
+	if err := WriteFloat32(filepath.Join(dir, "y"), head, [2][]float32{{1}, {2}}); err == nil {
+		t.Error("too few values pass")
+	}
+}
+
 func TestOneNpyCannotBeWritten(t *testing.T) {
 	err := Write("k.npy", ramp(shapes["latent"], kv.F16))
 	if err == nil || !strings.Contains(err.Error(), "want k.npy,v.npy") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	src := ramp(kv.Shape{Layers: 30, Heads: 3, Tokens: 512, KeyDim: 64, ValueDim: 64}, kv.BF16)
+	dir := b.TempDir()
+	for name, path := range map[string]string{
+		"safetensors": filepath.Join(dir, "x.safetensors"), "npz F32": filepath.Join(dir, "x.npz"),
+		"npy F32": filepath.Join(dir, "k.npy") + "," + filepath.Join(dir, "v.npy"),
+	} {
+		if err := Write(path, src); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(src.RawBytes()))
+			for b.Loop() {
+				if _, err := Read(path, Defaults); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	src := ramp(kv.Shape{Layers: 30, Heads: 3, Tokens: 512, KeyDim: 64, ValueDim: 64}, kv.BF16)
+	path := filepath.Join(b.TempDir(), "x.safetensors")
+	b.SetBytes(int64(src.RawBytes()))
+	for b.Loop() {
+		if err := Write(path, src); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

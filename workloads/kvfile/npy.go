@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"kvgauge/compressors/kv"
-	"kvgauge/internal/outfile"
 )
 
 // The .npy format (NumPy's NEP 1): magic, version, header length (16 bits in version 1, 32 in 2
@@ -201,15 +200,15 @@ func (p *pyReader) tuple() []int64 {
 	return out
 }
 
-// appendNpyHeader appends a version 1 header for one side of t; values start at a multiple of
+// appendNpyHeader appends a version 1 header for one side of c; values start at a multiple of
 // 64 bytes, as numpy has it.
-func appendNpyHeader(dst []byte, t kv.Tensor, side kv.Side) []byte {
+func appendNpyHeader(dst []byte, c content, side kv.Side) []byte {
 	descr := "<f2"
-	if widens(t) {
+	if c.widens() {
 		descr = "<f4"
 	}
 	dict := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d, %d, %d), }",
-		descr, t.Layers, t.Heads, t.Tokens, t.Dim(side))
+		descr, c.Layers, c.Heads, c.Tokens, c.Dim(side))
 	pad := 63 - (10+len(dict))%64
 	dict += strings.Repeat(" ", pad) + "\n"
 	dst = append(dst, npyMagic...)
@@ -218,17 +217,13 @@ func appendNpyHeader(dst []byte, t kv.Tensor, side kv.Side) []byte {
 	return append(dst, dict...)
 }
 
-// widens says whether numpy has no type for t's values, so that they go as float32.
-func widens(t kv.Tensor) bool { return t.DType == kv.BF16 }
+// widens says whether the values go as float32: they are, or numpy has no type for them.
+func (c content) widens() bool { return c.wide != nil || c.DType == kv.BF16 }
 
-// writeNpy writes one side of t as a .npy file.
-func writeNpy(w io.Writer, t kv.Tensor, side kv.Side) error {
-	if _, err := w.Write(appendNpyHeader(nil, t, side)); err != nil {
+// writeNpy writes one side of c as a .npy file.
+func (c content) writeNpy(w io.Writer, side kv.Side) error {
+	if _, err := w.Write(appendNpyHeader(nil, c, side)); err != nil {
 		return err
 	}
-	return writeSide(w, t, side, widens(t))
-}
-
-func writeNpyFile(path string, t kv.Tensor, side kv.Side) error {
-	return outfile.Write(path, func(w io.Writer) error { return writeNpy(w, t, side) })
+	return c.writeSide(w, side, c.widens())
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"kvgauge/compressors/kv"
-	"kvgauge/internal/outfile"
 )
 
 // sideNames are the names under which tools save the sides of a cache.
@@ -138,22 +137,20 @@ func list(members map[string]*zip.File) string {
 	return strings.Join(names, ", ")
 }
 
-// writeNpzFile writes k.npy and, where there are values, v.npy into a stored zip.
-func writeNpzFile(path string, t kv.Tensor) error {
-	return outfile.Write(path, func(w io.Writer) error {
-		z := zip.NewWriter(w)
-		for _, side := range kv.Sides {
-			if t.Dim(side) == 0 {
-				continue
-			}
-			m, err := z.CreateHeader(&zip.FileHeader{Name: side.String() + ".npy", Method: zip.Store})
-			if err != nil {
-				return err
-			}
-			if err := writeNpy(m, t, side); err != nil {
-				return err
-			}
+// writeNpz writes k.npy and, where there are values, v.npy into a stored zip.
+func (c content) writeNpz(w io.Writer) error {
+	z := zip.NewWriter(w)
+	for _, side := range kv.Sides {
+		if c.Dim(side) == 0 {
+			continue
 		}
-		return z.Close()
-	})
+		m, err := z.CreateHeader(&zip.FileHeader{Name: side.String() + ".npy", Method: zip.Store})
+		if err != nil {
+			return err
+		}
+		if err := c.writeNpy(m, side); err != nil {
+			return err
+		}
+	}
+	return z.Close()
 }

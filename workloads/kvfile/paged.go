@@ -64,7 +64,8 @@ func pagedLayer(t kv.Tensor, l, block int) safetensors.Entry {
 	for _, d := range shape {
 		n *= d
 	}
-	e := safetensors.Entry{Name: layerName(l), DType: dtypeName(t), Shape: shape, Data: make([]byte, n)}
+	e := safetensors.Entry{Name: layerName(l), DType: content{Tensor: t}.dtypeName(), Shape: shape,
+		Data: make([]byte, n)}
 	half := len(e.Data) / 2
 	for _, side := range kv.Sides {
 		if t.Dim(side) == 0 {
@@ -95,7 +96,7 @@ func readPaged(st *safetensors.File, limit int64, o Options) (kv.Tensor, error) 
 	if !ok {
 		return kv.Tensor{}, fmt.Errorf("no tensor named %s: want one for each layer", layerName(0))
 	}
-	s, block, err := pagedHead(first, layers, tokens)
+	s, err := pagedHead(first, layers, tokens)
 	if err != nil {
 		return kv.Tensor{}, err
 	}
@@ -104,14 +105,17 @@ func readPaged(st *safetensors.File, limit int64, o Options) (kv.Tensor, error) 
 		return kv.Tensor{}, err
 	}
 	d := [...]kv.DType{kv.F16, kv.BF16, o.DType}[a.elem]
-	// A layer is read whole before its tokens are put in place.
-	if need := int64(s.RawBytes())/int64(layers)*int64(layers+1) + int64(4*block*s.Heads*s.KeyDim); need > limit {
+	// A layer is read whole, its padding included, before its tokens are put in place.
+	if need := int64(s.RawBytes()) + 2*first.Elements(); need > limit {
 		return kv.Tensor{}, fmt.Errorf("a cache of %v in %v takes %d bytes, more than the %d allowed: "+
 			"raise --max-bytes if that is right", s, d, need, limit)
 	}
 	meta, err := parseMeta(st.Metadata, tokens)
 	if err != nil {
 		return kv.Tensor{}, err
+	}
+	if o.head {
+		return kv.Tensor{Shape: s, DType: d, Meta: meta}, nil
 	}
 	t := kv.New(s, d)
 	t.Meta = meta
@@ -131,8 +135,8 @@ func readPaged(st *safetensors.File, limit int64, o Options) (kv.Tensor, error) 
 	return t, nil
 }
 
-// pagedHead takes the cache's shape and the block size from the first layer.
-func pagedHead(x safetensors.Tensor, layers, tokens int) (kv.Shape, int, error) {
+// pagedHead takes the cache's shape from the first layer.
+func pagedHead(x safetensors.Tensor, layers, tokens int) (kv.Shape, error) {
 	s := kv.Shape{Layers: layers, Heads: 1, Tokens: tokens}
 	d := x.Shape
 	var blocks, block int
@@ -142,16 +146,16 @@ func pagedHead(x safetensors.Tensor, layers, tokens int) (kv.Shape, int, error) 
 	case len(d) == 3:
 		blocks, block, s.KeyDim = d[0], d[1], d[2]
 	default:
-		return s, 0, fmt.Errorf("%s: shape %v, want [2, blocks, block, heads, head_dim] or "+
+		return s, fmt.Errorf("%s: shape %v, want [2, blocks, block, heads, head_dim] or "+
 			"[blocks, block, dim]", x.Name, d)
 	}
 	if err := s.Check(); err != nil {
-		return s, 0, err
+		return s, err
 	}
 	if block < 1 || block > maxBlock || blocks != (tokens+block-1)/block {
-		return s, 0, fmt.Errorf("%s: %d blocks of %d tokens for %d tokens", x.Name, blocks, block, tokens)
+		return s, fmt.Errorf("%s: %d blocks of %d tokens for %d tokens", x.Name, blocks, block, tokens)
 	}
-	return s, block, nil
+	return s, nil
 }
 
 // unpage puts one layer's slots in place.

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"kvgauge/compressors/kv"
-	"kvgauge/internal/outfile"
 	"kvgauge/internal/weights/safetensors"
 )
 
@@ -66,45 +65,36 @@ func arrayOf(st *safetensors.File, x safetensors.Tensor) (*array, error) {
 	return a, nil
 }
 
-// dtypeName spells t's type as safetensors do.
-func dtypeName(t kv.Tensor) safetensors.DType {
-	if t.DType == kv.BF16 {
+// dtypeName spells c's type as safetensors do.
+func (c content) dtypeName() safetensors.DType {
+	switch {
+	case c.wide != nil:
+		return safetensors.F32
+	case c.DType == kv.BF16:
 		return safetensors.BF16
 	}
 	return safetensors.F16
 }
 
-// sideEntry returns one side of t, ready to be written.
-func sideEntry(t kv.Tensor, side kv.Side) (safetensors.Entry, error) {
-	var b bytes.Buffer
-	b.Grow(2 * t.Elements(side))
-	err := writeSide(&b, t, side, false)
-	return safetensors.Entry{
-		Name: side.String(), DType: dtypeName(t), Data: b.Bytes(),
-		Shape: []int{t.Layers, t.Heads, t.Tokens, t.Dim(side)},
-	}, err
-}
-
 // writeSafetensors writes tensors k and, where there are values, v, with metadata.
-func writeSafetensors(w io.Writer, t kv.Tensor, kept *kv.Kept) error {
+func (c content) writeSafetensors(w io.Writer, kept *kv.Kept) error {
 	meta := map[string]string{}
-	if err := appendMeta(meta, t, kept); err != nil {
+	if err := appendMeta(meta, c.Tensor, kept); err != nil {
 		return err
 	}
+	dtype := c.dtypeName()
 	var entries []safetensors.Entry
 	for _, side := range kv.Sides {
-		if t.Dim(side) == 0 {
+		if c.Dim(side) == 0 {
 			continue
 		}
-		e, err := sideEntry(t, side)
-		if err != nil {
+		var b bytes.Buffer
+		b.Grow(int(dtype.Size()) * c.Elements(side))
+		if err := c.writeSide(&b, side, false); err != nil {
 			return err
 		}
-		entries = append(entries, e)
+		entries = append(entries, safetensors.Entry{Name: side.String(), DType: dtype, Data: b.Bytes(),
+			Shape: []int{c.Layers, c.Heads, c.Tokens, c.Dim(side)}})
 	}
 	return safetensors.Write(w, meta, entries)
-}
-
-func writeSafetensorsFile(path string, t kv.Tensor, kept *kv.Kept) error {
-	return outfile.Write(path, func(w io.Writer) error { return writeSafetensors(w, t, kept) })
 }

@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"kvgauge/compressors/kv"
+	"kvgauge/configs"
+	"kvgauge/workloads"
+)
+
+// A sampled is what came of one sample in all cells of its source: a line of the journal.
+type sampled struct {
+	Cache    string    `json:"cache"` // spec of the source
+	Sample   int       `json:"sample"`
+	Name     string    `json:"name"`
+	Outcomes []outcome `json:"outcomes"` // per cell of the source, in the order of the plan
+}
+
+// measure takes sample i of a source through its cells. Only a cancelled context is an error:
+// whatever else goes wrong is recorded in the cells that it concerns.
+func (p *Plan) measure(ctx context.Context, source, i int) (sampled, error) {
+	cells := p.cells(source)
+	src := p.Sources[source]
+	out := sampled{Cache: string(src.Spec), Sample: i, Outcomes: make([]outcome, len(cells))}
+	sample, err := src.Sample(ctx, i)
+	if ctx.Err() != nil {
+		return out, ctx.Err()
+	}
+	if err != nil {
+		absent := absence(err)
+		for c := range out.Outcomes {
+			if out.Outcomes[c].Skipped = absent; absent == "" {
+				out.Outcomes[c].Failed = fmt.Sprintf("sample %d: %v", i, err)
+			}
+		}
+		return out, nil
+	}
+	out.Name = sample.Name
+	decodeds := p.compressAll(cells, sample, out.Outcomes)
+	p.judgeAll(ctx, cells, sample, decodeds, out.Outcomes)
+	return out, ctx.Err()
+}
+
+// compressAll takes the sample through every cell's codec, several codecs at once.
+func (p *Plan) compressAll(cells []Cell, sample workloads.Sample, outs []outcome) []decoded {
+	decodeds := make([]decoded, len(cells))
+	next := make(chan int, len(cells))
+	for c := range cells {
+		if outs[c].Skipped = cells[c].Skip; cells[c].Skip == "" {
+			next <- c
+		}
+	}
+	close(next)
+	var group sync.WaitGroup
+	for range min(len(cells), runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for c := range next {
+				p.compressOne(p.Codecs[cells[c].Codec], sample.Cache, &decodeds[c], &outs[c])
+			}
+		})
+	}
+	group.Wait()
+	return decodeds
+}
+
+func (p *Plan) compressOne(c Codec, cache kv.Tensor, d *decoded, o *outcome) {
+	var err error
+	if *d, err = roundTrip(c, cache, o); err != nil {
+		o.fail(err)
+		*d = decoded{}
+		return
+	}
+	if d.kept != nil {
+		share := keptShare(d.kept, cache.Shape)
+		o.KeptShare = &share
+	}
+	if !p.Sweep.Has(configs.NMSE) && !p.Sweep.Has(configs.Cosine) {
+		return
+	}
+	for _, side := range kv.Sides {
+		if cache.Dim(side) == 0 {
+			continue
+		}
+		x := faultless(cache.Layers)
+		if !d.same {
+			x = distort(cache, d.cache, side, d.kept)
+		}
+		if side == kv.K {
+			o.K = &x
+		} else {
+			o.V = &x
+		}
+	}
+}
+
+// judgeAll has the sample's judge decide on every cell that went well, in one call.
+func (p *Plan) judgeAll(ctx context.Context, cells []Cell, sample workloads.Sample,
+	decodeds []decoded, outs []outcome) {
+	o, any := wanted(p.Sweep)
+	if sample.Judge == nil || !any {
+		return
+	}
+	// Verdicts on one side alone need neither attention errors nor greedy tokens, which cost most.
+	whole, sides := newBallot(), newBallot()
+	for c := range cells {
+		if !outs[c].done() {
+			continue
+		}
+		d := &decodeds[c]
+		if d.same { // the original stands for its copy, which need not stay in memory
+			d.cache = sample.Cache
+		}
+		whole.add(d.cache, d.kept, d.same, &outs[c].Quality)
+		if d.kept != nil {
+			continue // a dropped token takes its key and its value along
+		}
+		if p.Sweep.Has(configs.KOnly) {
+			sides.add(oneSide(sample.Cache, d.cache, kv.K), nil, d.same, &outs[c].KOnly)
+		}
+		if p.Sweep.Has(configs.VOnly) && sample.Cache.ValueDim > 0 {
+			sides.add(oneSide(sample.Cache, d.cache, kv.V), nil, d.same, &outs[c].VOnly)
+		}
+	}
+	err := whole.vote(ctx, sample.Judge, o)
+	if err == nil {
+		err = sides.vote(ctx, sample.Judge, workloads.JudgeOptions{})
+	}
+	if err != nil {
+		for c := range outs {
+			if outs[c].done() {
+				outs[c].fail(err)
+			}
+		}
+	}
+}
+
+// oneSide is the original with only one side changed. It shares the memory of both.
+func oneSide(original, changed kv.Tensor, side kv.Side) kv.Tensor {
+	t := original
+	if !original.Contiguous() {
+		t = original.Clone()
+	}
+	t.Bits[side] = changed.Bits[side]
+	return t
+}

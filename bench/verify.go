@@ -1,0 +1,147 @@
+package bench
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"kvgauge/compressors"
+	"kvgauge/compressors/kv"
+	"kvgauge/results"
+)
+
+// An outcome is what came of one sample in one cell. It is what the journal keeps.
+type outcome struct {
+	Skipped string `json:"skipped,omitempty"`
+	Failed  string `json:"failed,omitempty"`
+
+	RawBytes   int64            `json:"raw_bytes,omitempty"`
+	FrameBytes int64            `json:"frame_bytes,omitempty"`
+	Values     int64            `json:"values,omitempty"`   // scalars in the cache
+	Sections   map[string]int64 `json:"sections,omitempty"` // bytes by kind; header includes the frame's own
+	Payload    string           `json:"payload,omitempty"`  // SHA-256
+	Shape      string           `json:"shape,omitempty"`
+
+	KeptShare *results.Number `json:"kept_share,omitempty"` // rows left, of a dropper
+	K         *distortion     `json:"k,omitempty"`
+	V         *distortion     `json:"v,omitempty"`
+	Quality   *quality        `json:"quality,omitempty"`
+	KOnly     *quality        `json:"k_only,omitempty"`
+	VOnly     *quality        `json:"v_only,omitempty"`
+}
+
+// fail records an error as a reason: a codec that cannot take such a tensor is skipped, anything
+// else is a failure.
+func (o *outcome) fail(err error) {
+	if errors.Is(err, compressors.ErrUnsupported) {
+		*o = outcome{Skipped: err.Error()}
+		return
+	}
+	*o = outcome{Failed: err.Error()}
+}
+
+func (o *outcome) done() bool { return o.Skipped == "" && o.Failed == "" }
+
+// A decoded cache is what came back out of a frame.
+type decoded struct {
+	cache kv.Tensor
+	kept  *kv.Kept
+	same  bool // equal to the original bit for bit, nothing dropped
+}
+
+// roundTrip compresses, frames, parses and decompresses a cache, checks what came back, and
+// fills in the sizes. A panic of a codec is an error here: one bad cell must not end a run.
+func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("codec %s panics: %v", c.Spec, p)
+		}
+	}()
+	payload, err := c.AppendCompress(nil, cache)
+	if err != nil {
+		return out, err
+	}
+	sum := sha256.Sum256(payload)
+	blob, err := compressors.AppendPayloadFrame(nil, c.Spec, c.Codec, cache, payload)
+	if err != nil {
+		return out, err
+	}
+	frame, err := compressors.ParseFrame(blob, cache.RawBytes()+1)
+	if err != nil {
+		return out, fmt.Errorf("its own frame does not parse: %w", err)
+	}
+	out.cache, out.kept, err = frame.DecompressWith(c.Codec)
+	if err != nil {
+		return out, fmt.Errorf("its own payload does not decompress: %w", err)
+	}
+	o.RawBytes, o.FrameBytes = int64(cache.RawBytes()), int64(frame.Bytes)
+	o.Values = o.RawBytes / 2
+	o.Payload, o.Shape = hex.EncodeToString(sum[:]), cache.Shape.String()
+	o.Sections = sectionBytes(frame)
+	return out, check(c, cache, &out)
+}
+
+// sectionBytes splits a frame by kind; what the frame adds counts as header.
+func sectionBytes(f compressors.Frame) map[string]int64 {
+	out := map[string]int64{}
+	rest := int64(f.Bytes)
+	for _, s := range f.Sections {
+		out[s.Kind.String()] += int64(s.Bytes)
+		rest -= int64(s.Bytes)
+	}
+	out[compressors.Header.String()] += rest
+	return out
+}
+
+// check verifies what came back: shape and type; of a lossless codec every bit; of a lossy one
+// that no value became NaN or infinite.
+func check(c Codec, cache kv.Tensor, out *decoded) error {
+	if out.cache.Shape != cache.Shape || out.cache.DType != cache.DType {
+		return fmt.Errorf("a cache of %v %v came back as %v %v",
+			cache.Shape, cache.DType, out.cache.Shape, out.cache.DType)
+	}
+	out.same = out.kept == nil && out.cache.Equal(cache)
+	if c.Caps.Lossless {
+		if !out.same {
+			return errors.New("says it is lossless, and what came back differs")
+		}
+		return nil
+	}
+	if out.kept != nil {
+		return checkKept(out.kept, cache.Shape)
+	}
+	for _, side := range kv.Sides {
+		if i := out.cache.DType.FirstNonFinite(out.cache.Bits[side]); i >= 0 && !out.same {
+			return fmt.Errorf("value %d of side %v came back as NaN or infinite", i, side)
+		}
+	}
+	return nil
+}
+
+func checkKept(k *kv.Kept, s kv.Shape) error {
+	if k.Layers != s.Layers || k.Heads != s.Heads || len(k.Lists) != s.Layers*s.Heads {
+		return fmt.Errorf("keeps tokens of %d layers and %d heads, want %d and %d",
+			k.Layers, k.Heads, s.Layers, s.Heads)
+	}
+	for i, list := range k.Lists {
+		last := int32(-1)
+		for _, t := range list {
+			if t <= last || int(t) >= s.Tokens {
+				return fmt.Errorf("kept tokens of layer %d, head %d are not increasing below %d",
+					i/s.Heads, i%s.Heads, s.Tokens)
+			}
+			last = t
+		}
+	}
+	return nil
+}
+
+// keptShare is the share of rows that are left.
+func keptShare(k *kv.Kept, s kv.Shape) results.Number {
+	n := 0
+	for _, list := range k.Lists {
+		n += len(list)
+	}
+	return results.Number(float64(n) / float64(s.Layers*s.Heads*s.Tokens))
+}

@@ -1,0 +1,118 @@
+package compressors
+
+import (
+	"fmt"
+
+	"kvgauge/compressors/internal/quant"
+	"kvgauge/compressors/internal/rotate"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
+	"kvgauge/internal/registry"
+)
+
+// hadamard rotates every row along the head dimension by a randomised Hadamard matrix, so that no
+// channel stands out, and quantises the result asymmetrically with one scale and minimum per token
+// of a head: the cache quantiser of QuaRot (Ashkboos et al., arXiv 2404.00456, section 4.3). The
+// receiver rotates back.
+//
+// The range is shrunk by clip on both sides first, as the paper's 0.95; values beyond saturate.
+// Where the paper rotates by fused weights, here the rotation is part of the codec and of its
+// time. A head dimension that is no power of two is rotated in blocks of its largest power-of-two
+// divisor.
+//
+// Scales: scale and minimum, binary16. Codes: packed along the row, the first in the low bits.
+// Bits per value: bits + 32/head_dim.
+type hadamard struct {
+	bits int
+	clip float32
+	seed uint64
+}
+
+type hadamardParams struct {
+	Bits int     `param:"bits" doc:"width of a code, 2 to 8"`
+	Clip float64 `param:"clip" doc:"share of the range that is kept, in (0, 1]"`
+	Seed int     `param:"seed" doc:"of the rotation's signs"`
+}
+
+func init() {
+	Register(registry.Family[Codec, hadamardParams]{
+		Name: "hadamard", Doc: "Hadamard rotation, then integers per token: QuaRot's cache quantiser",
+		Source: "Ashkboos et al., arXiv 2404.00456", Tags: []string{"quantiser"},
+		Defaults: hadamardParams{Bits: 4, Clip: 0.95, Seed: 1},
+		Variants: []hadamardParams{{Bits: 2, Clip: 0.95, Seed: 1}, {Bits: 3, Clip: 1, Seed: 2},
+			{Bits: 8, Clip: 1, Seed: 1}},
+		New: func(p hadamardParams) (Codec, error) {
+			if p.Bits < 2 || p.Bits > 8 {
+				return nil, fmt.Errorf("bits is %d, want 2 to 8", p.Bits)
+			}
+			if !(p.Clip > 0 && p.Clip <= 1) {
+				return nil, fmt.Errorf("clip is %v, want more than 0, at most 1", p.Clip)
+			}
+			return &rowWise{format: hadamard{p.Bits, float32(p.Clip), uint64(p.Seed)}}, nil
+		},
+	})
+}
+
+func (h hadamard) rowBytes(_ kv.Side, dim int) (scales, codes int) {
+	return 4, quant.PackedBytes(dim, h.bits)
+}
+
+func (h hadamard) rotation(dim int) rotate.Hadamard { return rotations.get(dim, h.seed) }
+
+func (h hadamard) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	h.rotation(len(w.vals)).Forward(w.vals)
+	lo, hi := w.vals[0], w.vals[0]
+	for _, x := range w.vals {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	s, m, ok := affineF16(scales, lo*h.clip, hi*h.clip, h.bits)
+	if !ok {
+		return false
+	}
+	if s == 0 {
+		clear(codes)
+		return true
+	}
+	inv, top := 1/s, float32(int(1)<<h.bits-1)
+	for i, x := range w.vals {
+		w.codes[i] = byte(quant.Nearest(min(max(float32((x-m)*inv), 0), top)))
+	}
+	quant.Pack(codes, w.codes, h.bits)
+	return true
+}
+
+func (h hadamard) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	if !unpackAffineF16(w, scales, codes, h.bits) {
+		return false
+	}
+	h.rotation(len(w.vals)).Inverse(w.vals)
+	return true
+}
+
+// affineF16 writes the binary16 scale and minimum of a range cut into 2^bits levels, and returns
+// them as they are read back. A scale that would underflow is the smallest subnormal; one beyond
+// binary16 is not ok.
+func affineF16(dst []byte, lo, hi float32, bits int) (scale, minimum float32, ok bool) {
+	top := float32(int(1)<<bits - 1)
+	s16, m16 := kern.F32ToF16((hi-lo)/top), kern.F32ToF16(lo)
+	if s16 == 0 && hi > lo {
+		s16 = 1
+	}
+	dst[0], dst[1], dst[2], dst[3] = byte(s16), byte(s16>>8), byte(m16), byte(m16>>8)
+	return kern.F16ToF32(s16), kern.F16ToF32(m16), s16 < 0x7c00 && m16&0x7c00 != 0x7c00
+}
+
+// unpackAffineF16 sets w.vals to code·scale + minimum.
+func unpackAffineF16(w *rowScratch, scales, codes []byte, bits int) bool {
+	s16 := uint16(scales[0]) | uint16(scales[1])<<8
+	m16 := uint16(scales[2]) | uint16(scales[3])<<8
+	if s16 >= 0x7c00 || m16&0x7c00 == 0x7c00 {
+		return false
+	}
+	s, m := kern.F16ToF32(s16), kern.F16ToF32(m16)
+	quant.Unpack(w.codes, codes, bits)
+	for i, c := range w.codes {
+		w.vals[i] = float32(float32(c)*s) + m
+	}
+	return true
+}

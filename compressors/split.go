@@ -1,0 +1,165 @@
+package compressors
+
+import (
+	"kvgauge/compressors/internal/bytecode"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/registry"
+)
+
+// split codes a cache without loss in two planes: the high bytes of the patterns, sign, exponent
+// and the first fraction bits, are few and uneven, and get Huffman codes; the low bytes are
+// nearly random and stay as they are, unless codes save at least 1 byte of 64, as they do where
+// values computed in bfloat16 are held in binary16. Byte planes before an entropy coder are what
+// shuffle filters do for floats (Masui et al., Bitshuffle, 2015); the skew of exponents is what
+// DFloat11 lives on (Zhang et al., arXiv 2504.11651).
+//
+// Each layer of K, then of V, is cut into runs of up to 131,072 values; the payload has for each
+//
+//	block of high bytes    as in bytecode.AppendBlock
+//	block of low bytes
+type split struct{}
+
+// splitGain is the saving that a plane of low bytes must promise: 1 byte of 2^splitGain.
+const splitGain = 6
+
+func init() {
+	Register(registry.Family[Codec, struct{}]{
+		Name: "lossless_split", Doc: "byte planes with Huffman codes", Tags: []string{"lossless"},
+		Source: "this repository; huff0 of klauspost/compress",
+		New:    func(struct{}) (Codec, error) { return split{}, nil },
+	})
+}
+
+// Capabilities implements Codec.
+func (split) Capabilities() Capabilities {
+	return Capabilities{Lossless: true, KeyOnly: true, Streaming: "layer"}
+}
+
+// planes is scratch for the two planes of a run.
+type splitPlanes struct{ high, low []byte }
+
+func newSplitPlanes(buf []byte) splitPlanes {
+	return splitPlanes{buf[:bytecode.BlockMax], buf[bytecode.BlockMax : 2*bytecode.BlockMax]}
+}
+
+// AppendCompress implements Codec.
+func (split) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
+	buf := bytecode.Buffer(2 * bytecode.BlockMax)
+	defer bytecode.Release(buf)
+	p := newSplitPlanes(*buf)
+	for _, side := range kv.Sides {
+		if src.Dim(side) == 0 {
+			continue
+		}
+		for l := range src.Layers {
+			filled := 0
+			for h := range src.Heads {
+				for plane := src.Plane(side, l, h); len(plane) > 0; {
+					n := min(len(plane), bytecode.BlockMax-filled)
+					splitBits(p.high[filled:filled+n], p.low[filled:filled+n], plane[:n])
+					plane = plane[n:]
+					if filled += n; filled == bytecode.BlockMax {
+						dst, filled = p.flush(dst, filled), 0
+					}
+				}
+			}
+			dst = p.flush(dst, filled)
+		}
+	}
+	return dst, nil
+}
+
+func (p splitPlanes) flush(dst []byte, n int) []byte {
+	return bytecode.AppendBlock(bytecode.AppendBlock(dst, p.high[:n], 0), p.low[:n], splitGain)
+}
+
+// AppendSections implements Sectioner. Headers, codes and stored planes alternate: the sizes are
+// totals. Tables count as codes.
+func (split) AppendSections(dst []Section, _ kv.Tensor, payload []byte) ([]Section, error) {
+	var headers, codes, raw int
+	for rest := payload; len(rest) > 0; {
+		n, coded, next, ok := bytecode.SkipBlock(rest)
+		if !ok {
+			return dst, corrupt("a block is cut short")
+		}
+		headers += bytecode.HeaderBytes
+		if coded {
+			codes += n
+		} else {
+			raw += n
+		}
+		rest = next
+	}
+	return append(dst, Section{Header, headers}, Section{Codes, codes}, Section{Raw, raw}), nil
+}
+
+// Decompress implements Codec.
+func (split) Decompress(dst kv.Tensor, src []byte) error {
+	buf := bytecode.Buffer(2 * bytecode.BlockMax)
+	defer bytecode.Release(buf)
+	p := newSplitPlanes(*buf)
+	for _, side := range kv.Sides {
+		if dst.Dim(side) == 0 {
+			continue
+		}
+		for l := range dst.Layers {
+			left := layerBytes(dst, side) / 2 // values of this layer not yet read
+			have, at := 0, 0
+			for h := range dst.Heads {
+				for plane := dst.Plane(side, l, h); len(plane) > 0; {
+					if at == have {
+						have, at = min(left, bytecode.BlockMax), 0
+						var ok bool
+						if src, ok = p.read(src, have); !ok {
+							return corrupt("a plane of layer %d of %v does not decompress", l, side)
+						}
+						left -= have
+					}
+					n := min(len(plane), have-at)
+					mergeBits(plane[:n], p.high[at:at+n], p.low[at:at+n])
+					plane, at = plane[n:], at+n
+				}
+			}
+		}
+	}
+	if len(src) > 0 {
+		return corrupt("%d bytes too many", len(src))
+	}
+	return nil
+}
+
+func (p splitPlanes) read(src []byte, n int) ([]byte, bool) {
+	src, ok := bytecode.ReadBlock(p.high[:n], src)
+	if !ok {
+		return nil, false
+	}
+	return bytecode.ReadBlock(p.low[:n], src)
+}
+
+// splitBits cuts patterns into high and low bytes, all of equal length.
+func splitBits(high, low []byte, src []uint16) {
+	for len(src) >= 8 && len(high) >= 8 && len(low) >= 8 {
+		p, hi, lo := (*[8]uint16)(src), (*[8]byte)(high), (*[8]byte)(low)
+		for i, b := range p {
+			hi[i], lo[i] = byte(b>>8), byte(b)
+		}
+		src, high, low = src[8:], high[8:], low[8:]
+	}
+	for i, b := range src {
+		high[i], low[i] = byte(b>>8), byte(b)
+	}
+}
+
+// mergeBits undoes splitBits.
+func mergeBits(dst []uint16, high, low []byte) {
+	for len(dst) >= 8 && len(high) >= 8 && len(low) >= 8 {
+		p, hi, lo := (*[8]uint16)(dst), (*[8]byte)(high), (*[8]byte)(low)
+		for i := range p {
+			p[i] = uint16(hi[i])<<8 | uint16(lo[i])
+		}
+		dst, high, low = dst[8:], high[8:], low[8:]
+	}
+	for i := range dst {
+		dst[i] = uint16(high[i])<<8 | uint16(low[i])
+	}
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"kvgauge/bench"
+	"kvgauge/results"
+)
+
+func init() { verbs["run"] = newRun }
+
+// A runCommand is one call of the verb.
+type runCommand struct {
+	*env
+	sweepFlags
+	dir    string
+	jobs   int
+	resume bool
+}
+
+func newRun(e *env) *cobra.Command {
+	r := &runCommand{env: e}
+	c := &cobra.Command{
+		Use: "run CONFIG", Args: want("CONFIG"),
+		Short: "Run a sweep: compress, check, measure, and report",
+		Long: `Run the sweep in a YAML file, or one that comes with kvgauge (see "kvgauge list configs"). Every
+cell's record is written to DIR/run.jsonl when it is done. The exit status is 1 if a cell failed.`,
+		RunE: func(c *cobra.Command, args []string) error { return r.run(c.Context(), args[0]) },
+	}
+	r.add(c)
+	c.Flags().StringVarP(&r.dir, "out", "o", "", "folder of the run (default kvgauge-runs/NAME)")
+	c.Flags().BoolVar(&r.resume, "resume", false, "continue the interrupted run in the folder")
+	c.Flags().IntVar(&r.jobs, "jobs", 1, "samples measured at once; times are taken alone all the same")
+	return c
+}
+
+func (r *runCommand) run(ctx context.Context, config string) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if r.jobs < 1 {
+		return fmt.Errorf("--jobs %d: want at least 1", r.jobs)
+	}
+	plan, err := r.plan(ctx, config)
+	if err != nil {
+		return err
+	}
+	if r.dir == "" {
+		r.dir = filepath.Join("kvgauge-runs", plan.Sweep.Name)
+	}
+	command := "kvgauge " + strings.Join(os.Args[min(1, len(os.Args)):], " ")
+	header, err := plan.Header(command)
+	if err != nil {
+		return err
+	}
+	p := newProgress(r.err)
+	tally, err := plan.RunInto(ctx, r.dir, header, r.resume,
+		bench.RunOptions{Jobs: r.jobs, Progress: p.step})
+	p.close()
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted; continue with --resume -o %s", r.dir)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.report(plan); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.err, "%d cells done, %d skipped, %d failed: %s\n",
+		tally.Done, tally.Skipped, tally.Failed, filepath.Join(r.dir, results.RunFile))
+	if tally.Failed > 0 {
+		return errNo
+	}
+	return nil
+}
+
+// report prints the run's tables and writes its report.
+func (r *runCommand) report(plan *bench.Plan) error {
+	f, err := results.Open(r.dir)
+	if err != nil {
+		return err
+	}
+	return writeReport(r.out, r.dir, f, plan.Sweep.Report)
+}
+
+// writeReport is set by the file that knows how reports are made.
+var writeReport = func(w io.Writer, dir string, f *results.File, formats []string) error {
+	for i := range f.Records {
+		rec := &f.Records[i]
+		if rec.Type != "codec" {
+			continue
+		}
+		line := rec.Skipped + rec.Failed
+		if m := rec.Metric("ratio"); m != nil {
+			line = fmt.Sprintf("ratio %.4g", results.Summarise(rec.Key(), m).Center)
+		}
+		fmt.Fprintf(w, "%s  %s  %s\n", rec.Coord("cache"), rec.Coord("codec"), line)
+	}
+	return nil
+}
