@@ -13,7 +13,7 @@ import (
 func init() {
 	verbs["cache"] = func(e *env) *cobra.Command {
 		return group("cache", "Measure and convert files that hold a KV cache",
-			newCacheStat(e), newCacheConvert(e))
+			newCacheStat(e), newCacheConvert(e), newCacheExtract(e))
 	}
 }
 

