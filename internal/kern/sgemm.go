@@ -35,12 +35,30 @@ func (m *Matrix) Bytes() int { return 4 * len(m.data) }
 // SetRows copies len(src)/Cols rows to row from and those after it. Calls for different panels
 // may be concurrent: let from be a multiple of 16.
 func (m *Matrix) SetRows(from int, src []float32) {
-	for r := from; len(src) > 0; r++ {
+	for r := from; len(src) > 0; {
 		dst := m.data[r/panel*panel*m.cols+r%panel:]
-		for k, v := range src[:m.cols] {
-			dst[k*panel] = v
+		n := 1
+		if r%panel == 0 && len(src) >= panel*m.cols {
+			n = panel
+			interleave(dst, src, m.cols)
+		} else {
+			for k, v := range src[:m.cols] {
+				dst[k*panel] = v
+			}
 		}
-		src = src[m.cols:]
+		r += n
+		src = src[n*m.cols:]
+	}
+}
+
+// interleave sets dst[k*16+r] = src[r*cols+k] for 16 rows, four at a time.
+func interleave(dst, src []float32, cols int) {
+	for r := 0; r < panel; r += 4 {
+		r0, r1 := src[r*cols:(r+1)*cols], src[(r+1)*cols:(r+2)*cols]
+		r2, r3 := src[(r+2)*cols:(r+3)*cols], src[(r+3)*cols:(r+4)*cols]
+		for k, v := range r0 {
+			*(*[4]float32)(dst[k*panel+r:]) = [4]float32{v, r1[k], r2[k], r3[k]}
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package llama
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -11,7 +10,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"reflect"
 	"sort"
 	"sync"
@@ -252,56 +250,5 @@ func TestSmolLM2Perplexity(t *testing.T) {
 	t.Logf("perplexity %.7f, reference %.7f", got.Perplexity, want)
 	if math.Abs(got.Perplexity-want) > 1e-4*want || got.Chunks != chunks {
 		t.Errorf("perplexity %.6f over %d chunks, want %.6f over %d", got.Perplexity, got.Chunks, want, chunks)
-	}
-}
-
-func BenchmarkPrefill512(b *testing.B) {
-	s := loadSmol(b)
-	for b.Loop() {
-		if _, _, err := s.model.Prefill(context.Background(), s.wiki[:512], Options{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(512*float64(b.N)/b.Elapsed().Seconds(), "tok/s")
-}
-
-func BenchmarkStepAt512(b *testing.B) {
-	s := loadSmol(b)
-	c, _, err := s.model.Prefill(context.Background(), s.wiki[:512], Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := s.model.Extend(context.Background(), c, s.wiki[512:513], Options{}); err != nil {
-			b.Fatal(err)
-		}
-		c.Truncate(512)
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tok/s")
-}
-
-func BenchmarkTokenizer(b *testing.B) {
-	s := loadSmol(b)
-	b.SetBytes(int64(len(s.text)))
-	for b.Loop() {
-		s.tok.Encode(s.text, false)
-	}
-	b.ReportMetric(float64(len(s.wiki))*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mtok/s")
-}
-
-func BenchmarkLoad(b *testing.B) {
-	path := testenv.SmolLM2(b)
-	raw, err := os.ReadFile(filepath.Clean(path))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		w, err := weights.OpenGGUF(bytes.NewReader(raw), int64(len(raw)), "smollm2", weights.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := Load(w); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
