@@ -3,6 +3,7 @@ package workloads
 import (
 	"fmt"
 	"iter"
+	"os"
 	"strings"
 
 	"kvgauge/internal/store"
@@ -41,6 +42,18 @@ func datasetPath(dataset string) (string, error) {
 		return dataset, nil
 	}
 	return store.Path(store.Dataset, dataset)
+}
+
+// datasetReady returns an error if a dataset is not there, without reading it.
+func datasetReady(dataset string) error {
+	if dataset == Passages {
+		return nil
+	}
+	path, err := datasetPath(dataset)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	return err
 }
 
 // A TokenDocument is a document cut to the tokens that are wanted of it.

@@ -55,7 +55,7 @@ type Judge interface {
 // JudgeOptions say which costly parts of a verdict are wanted.
 type JudgeOptions struct {
 	Attention bool // attention error per layer and query head
-	Greedy    int  // tokens to decode freely for the agreement; 0 for none
+	Greedy    int  // tokens to decode freely for the agreement, at most the continuation's; 0 for none
 }
 
 // A Verdict is what became of one continuation, against the original's. Slices over tokens have
