@@ -17,10 +17,10 @@ func init() {
 	}
 }
 
-const cacheFileHelp = "A cache file is safetensors with tensors k and v of shape [layers, KV heads, tokens,\n" +
-	"head_dim] in F16, BF16 or F32 (v may be absent) and the metadata keys model, positions (JSON\n" +
-	"list) and rope (JSON object of theta, dim, interleaved, applied); or safetensors in vLLM's\n" +
-	"blocks; or .npz with arrays k and v; or a pair of .npy files k.npy,v.npy."
+const cacheFileHelp = `A cache file is safetensors with tensors k and v of shape [layers, KV heads, tokens,
+head_dim] in F16, BF16 or F32 (v may be absent) and the metadata keys model, positions (JSON
+list) and rope (JSON object of theta, dim, interleaved, applied); or safetensors in vLLM's
+blocks; or .npz with arrays k and v; or a pair of .npy files k.npy,v.npy.`
 
 // cacheStat is what cache stat prints.
 type cacheStat struct {
@@ -34,18 +34,24 @@ type cacheStat struct {
 	V        *kvfile.Stats `json:"v"`
 }
 
+const statHelp = `Keys and values are measured apart. first_token_norm_ratio: norm of the first token over the
+median, median over heads. outlier_channel_ratio: largest standard deviation of a channel over
+the median one, median over heads, and the largest of all. token_correlation: correlation of
+tokens some positions apart, each channel's mean removed. exponent_entropy_bits: Shannon
+entropy of the exponent field. Heads with NaN or infinities count in the shares only.`
+
+const convertHelp = `--layout vllm writes safetensors with one tensor layer.N a layer, of shape [2, blocks,
+block, KV heads, head_dim], keys first, the last block filled up with zeros (a cache without
+values: [blocks, block, dim]), and the metadata keys layout, tokens and block_size. Such a
+file is read as any other and gives the cache back exactly.`
+
 func newCacheStat(e *env) *cobra.Command {
 	var asJSON bool
 	var rf readFlags
 	c := &cobra.Command{
 		Use: "stat FILE", Args: want("FILE"),
 		Short: "Say what a cache file holds and how hard it is to compress",
-		Long: cacheFileHelp + "\n\n" +
-			"Keys and values are measured apart. first_token_norm_ratio: norm of the first token over the\n" +
-			"median, median over heads. outlier_channel_ratio: largest standard deviation of a channel over\n" +
-			"the median one, median over heads, and the largest of all. token_correlation: correlation of\n" +
-			"tokens some positions apart, each channel's mean removed. exponent_entropy_bits: Shannon\n" +
-			"entropy of the exponent field. Heads with NaN or infinities count in the shares only.",
+		Long:  cacheFileHelp + "\n\n" + statHelp,
 		RunE: func(_ *cobra.Command, args []string) error {
 			t, err := rf.read(args[0])
 			if err != nil {
@@ -114,11 +120,7 @@ func newCacheConvert(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "convert --in FILE --out FILE", Args: want(),
 		Short: "Convert a cache file to another format or layout",
-		Long: cacheFileHelp + "\n\n" +
-			"--layout vllm writes safetensors with one tensor layer.N a layer, of shape [2, blocks,\n" +
-			"block, KV heads, head_dim], keys first, the last block filled up with zeros (a cache without\n" +
-			"values: [blocks, block, dim]), and the metadata keys layout, tokens and block_size. Such a\n" +
-			"file is read as any other and gives the cache back exactly.",
+		Long:  cacheFileHelp + "\n\n" + convertHelp,
 		RunE: func(*cobra.Command, []string) error {
 			t, err := rf.read(in)
 			if err != nil {

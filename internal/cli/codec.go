@@ -21,6 +21,10 @@ func init() {
 	}
 }
 
+const decompressHelp = `Decompress a frame into a cache file: safetensors, or by the name of
+--out an .npz or a pair k.npy,v.npy. Tokens that the codec dropped come back as zeros;
+safetensors name those that are left in the metadata key kept.`
+
 func newCompress(e *env) *cobra.Command {
 	var spec, in, out string
 	var bare bool
@@ -87,9 +91,7 @@ func newDecompress(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "decompress --in FILE --out FILE", Args: want(),
 		Short: "Decompress a frame into a cache file",
-		Long: "Decompress a frame into a cache file: safetensors, or by the name of --out an .npz or a\n" +
-			"pair k.npy,v.npy. Tokens that the codec dropped come back as zeros; safetensors name\n" +
-			"those that are left in the metadata key kept.",
+		Long:  decompressHelp,
 		RunE: func(*cobra.Command, []string) error {
 			f, err := readFrame(in, rf)
 			if err != nil {

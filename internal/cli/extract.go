@@ -21,15 +21,17 @@ type extraction struct {
 	maxBytes                  byteSize
 }
 
+const extractHelp = `The text is tokenized as a prompt: behind the model's first token, where it has one, and
+without reading control tokens in it. Keys leave after the rotation, in Hugging Face's order
+(channel j rotated with channel j + head_dim/2), whatever file the weights came from.`
+
 func newCacheExtract(e *env) *cobra.Command {
 	var x extraction
 	c := &cobra.Command{
 		Use: "extract --model M --prompt FILE --out FILE", Args: want(),
 		Short: "Compute the cache of a text and write it to a cache file",
-		Long: modelHelp + "\n\nThe text is tokenized as a prompt: behind the model's first token, where it has one, and\n" +
-			"without reading control tokens in it. Keys leave after the rotation, in Hugging Face's order\n" +
-			"(channel j rotated with channel j + head_dim/2), whatever file the weights came from.",
-		RunE: func(*cobra.Command, []string) error { return x.run(e) },
+		Long:  modelHelp + "\n\n" + extractHelp,
+		RunE:  func(*cobra.Command, []string) error { return x.run(e) },
 	}
 	c.Flags().StringVar(&x.model, "model", "", "tiny, a name of kvgauge model list, a GGUF file or a folder")
 	c.Flags().StringVar(&x.prompt, "prompt", "", "text")

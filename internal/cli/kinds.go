@@ -77,12 +77,12 @@ var modelListing = listing{
 
 // shapeInfo is the cache of an open model as listings show it.
 type shapeInfo struct {
-	Name          string `json:"name" yaml:"name"`
-	Layers        int    `json:"layers" yaml:"layers"`
-	KVHeads       int    `json:"kv_heads" yaml:"kv_heads"`
-	KeyDim        int    `json:"key_dim" yaml:"key_dim"`
-	ValueDim      int    `json:"value_dim" yaml:"value_dim"`
-	BytesPerToken int    `json:"bytes_per_token" yaml:"bytes_per_token"`
+	Name          string `json:"name"`
+	Layers        int    `json:"layers"`
+	KVHeads       int    `json:"kv_heads"`
+	KeyDim        int    `json:"key_dim"`
+	ValueDim      int    `json:"value_dim"`
+	BytesPerToken int    `json:"bytes_per_token"`
 }
 
 var shapeListing = listing{

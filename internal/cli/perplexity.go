@@ -23,15 +23,17 @@ type scoring struct {
 	maxBytes     byteSize
 }
 
+const perplexityHelp = `The text is cut into chunks of --ctx tokens, each run from an empty
+cache, of which the second half is scored; what is left over at the end is not. --logprobs
+writes a float32 array [chunks x ctx, vocabulary] of the log-probabilities after every token.`
+
 func newModelPerplexity(e *env) *cobra.Command {
 	var s scoring
 	c := &cobra.Command{
 		Use: "perplexity NAME --in FILE", Args: want("NAME"),
 		Short: "Score a text as llama-perplexity does",
-		Long: modelHelp + "\n\nThe text is cut into chunks of --ctx tokens, each run from an empty cache, of which the\n" +
-			"second half is scored; what is left over at the end is not. --logprobs writes a float32 array\n" +
-			"[chunks x ctx, vocabulary] of the log-probabilities after every token.",
-		RunE: func(_ *cobra.Command, args []string) error { return s.run(e, args[0]) },
+		Long:  modelHelp + "\n\n" + perplexityHelp,
+		RunE:  func(_ *cobra.Command, args []string) error { return s.run(e, args[0]) },
 	}
 	c.Flags().StringVar(&s.in, "in", "", "text")
 	c.Flags().IntVar(&s.ctx, "ctx", 512, "tokens of a chunk")

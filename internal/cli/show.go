@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"gopkg.in/yaml.v3"
 	"kvgauge/internal/registry"
 )
 
@@ -32,7 +34,7 @@ func newShow(e *env) *cobra.Command {
 }
 
 // showValue prints what is known of one thing: families of a registry with their parameters,
-// anything else as YAML.
+// anything else by its fields.
 func showValue(e *env, v any, asJSON bool) error {
 	if asJSON {
 		return printJSON(e.out, v)
@@ -44,9 +46,37 @@ func showValue(e *env, v any, asJSON bool) error {
 		_, err := fmt.Fprint(e.out, v.Text)
 		return err
 	}
-	enc := yaml.NewEncoder(e.out)
-	enc.SetIndent(2)
-	return enc.Encode(v)
+	return printFields(e.out, v)
+}
+
+// printFields prints the fields of a struct under their names in JSON, one a line.
+func printFields(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		var s string
+		if json.Unmarshal(value, &s) != nil {
+			s = string(value)
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s\n", name, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func showInfo(e *env, i registry.Info) error {

