@@ -110,7 +110,7 @@ func nmse(src, got kv.Tensor, side kv.Side) float64 {
 }
 
 func TestOnWhiteNoiseCodecsReachTheirOracles(t *testing.T) {
-	src := gaussian(4096)
+	src := gaussian(2048)
 	for _, o := range oracles {
 		got, n := pass(t, o.spec, src)
 		if bits := 16 * float64(n) / float64(src.RawBytes()); math.Abs(bits-o.bits) > 1e-3 {

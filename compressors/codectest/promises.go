@@ -46,7 +46,7 @@ func predictedBytes(t *testing.T, k *kit) {
 	if !ok {
 		return
 	}
-	for _, src := range append(k.mains, oddTensors()...) {
+	for _, src := range append(k.mains, oddTensors(2, 8)...) {
 		payload, ok := k.compress(t, src)
 		if want := sizer.PredictedBytes(src); ok && len(payload) != want {
 			t.Errorf("%v %v: payload of %d bytes, predicted %d", src.DType, src.Shape, len(payload), want)
@@ -54,22 +54,12 @@ func predictedBytes(t *testing.T, k *kit) {
 	}
 }
 
-func oddTensors() []kv.Tensor {
-	var out []kv.Tensor
-	for i, shape := range odd() {
-		if shape.Tokens > 1 && shape.KeyDim > 7 {
-			out = append(out, Tensor(uint64(i), shape, kv.F16), Tensor(uint64(i), shape, kv.BF16))
-		}
-	}
-	return out
-}
-
 func sections(t *testing.T, k *kit) {
 	s, ok := k.c.(compressors.Sectioner)
 	if !ok {
 		t.Skip("does not divide its payload")
 	}
-	for _, src := range append(k.mains, oddTensors()...) {
+	for _, src := range append(k.mains, oddTensors(2, 8)...) {
 		payload, ok := k.compress(t, src)
 		if !ok {
 			continue
