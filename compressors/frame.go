@@ -52,21 +52,54 @@ type Frame struct {
 }
 
 // AppendFrame compresses src with c and appends the frame to dst. spec is c's canonical text.
+//
+// The payload is made in place, behind the head, and moved if the guess at the head's length
+// was wrong: with room in dst, nothing of the payload's size is allocated.
 func AppendFrame(dst []byte, spec Spec, c Codec, src kv.Tensor) ([]byte, error) {
-	payload, err := c.AppendCompress(nil, src)
+	start := len(dst)
+	guess := 64 + len(spec)
+	dst = growBytes(dst, guess)
+	dst, err := c.AppendCompress(dst, src)
 	if err != nil {
-		return dst, err
+		return dst[:start], err
 	}
-	return AppendPayloadFrame(dst, spec, c, src, payload)
+	payload := dst[start+guess:]
+	var room [256]byte
+	head, err := appendHead(room[:0], spec, c, src, payload)
+	if err != nil {
+		return dst[:start], err
+	}
+	size := len(head) + len(payload)
+	if extra := len(head) - guess; extra > 0 {
+		dst = growBytes(dst, extra)
+	}
+	copy(dst[start+len(head):start+size], payload)
+	copy(dst[start:], head)
+	return appendSum(dst[:start+size], start), nil
 }
 
 // AppendPayloadFrame appends the frame of a payload that c made from a tensor with this head.
 func AppendPayloadFrame(dst []byte, spec Spec, c Codec, head kv.Tensor, payload []byte) (
 	[]byte, error) {
+	start := len(dst)
+	dst, err := appendHead(dst, spec, c, head, payload)
+	if err != nil {
+		return dst[:start], err
+	}
+	return appendSum(append(dst, payload...), start), nil
+}
+
+// appendSum appends the checksum of dst from start on.
+func appendSum(dst []byte, start int) []byte {
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// appendHead appends all that stands before the payload.
+func appendHead(dst []byte, spec Spec, c Codec, head kv.Tensor, payload []byte) ([]byte, error) {
 	sections := []Section{{Codes, len(payload)}}
 	if s, ok := c.(Sectioner); ok {
 		var err error
-		if sections, err = s.AppendSections(nil, head, payload); err != nil {
+		if sections, err = s.AppendSections(sections[:0], head, payload); err != nil {
 			return dst, err
 		}
 	}
@@ -77,15 +110,13 @@ func AppendPayloadFrame(dst []byte, spec Spec, c Codec, head kv.Tensor, payload 
 	if sum != len(payload) {
 		return dst, fmt.Errorf("codec %s: sections of %d bytes, payload of %d", spec, sum, len(payload))
 	}
-	start := len(dst)
 	dst = appendFrameHead(dst, spec, head, stateHash(c))
 	dst = binary.AppendUvarint(dst, uint64(len(sections)))
 	for _, s := range sections {
 		dst = append(dst, byte(s.Kind))
 		dst = binary.AppendUvarint(dst, uint64(s.Bytes))
 	}
-	dst = append(dst, payload...)
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
+	return dst, nil
 }
 
 // A Stateful codec was fitted; the frame carries the hash of what it was fitted to.

@@ -1,7 +1,9 @@
 package compressors
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"kvgauge/compressors/kv"
@@ -60,6 +62,52 @@ func TestEveryChangedOrMissingByteIsAnError(t *testing.T) {
 		bad[i] ^= 0x40
 		if _, err := ParseFrame(bad, 0); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("byte %d changed: %v", i, err)
+		}
+	}
+}
+
+func TestAFrameMadeInPlaceIsThatOfItsPayload(t *testing.T) {
+	long := sample()
+	long.Meta.Model = strings.Repeat("a model with a long name ", 40)
+	for _, src := range []kv.Tensor{sample(), long} {
+		for _, text := range []string{"identity", "uniform:bits=8", "knorm+identity+zstd"} {
+			spec, c, err := Open(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			payload, err := c.AppendCompress(nil, src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := AppendPayloadFrame(nil, spec, c, src, payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, room := range []int{0, len(want) / 2, 4 * len(want)} {
+				got, err := AppendFrame(append(make([]byte, 0, room), "before"...), spec, c, src)
+				if err != nil || string(got[:6]) != "before" || !bytes.Equal(got[6:], want) {
+					t.Errorf("%s with room for %d: another frame (%v)", spec, room, err)
+				}
+			}
+		}
+	}
+}
+
+func TestScratchCountsAgainstTheLimit(t *testing.T) {
+	spec, c, _ := Open("identity+zstd")
+	src := kv.New(kv.Shape{Layers: 1, Heads: 1, Tokens: 4096, KeyDim: 64, ValueDim: 64}, kv.BF16)
+	blob, err := AppendFrame(nil, spec, c, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit, fits := range map[int]bool{src.RawBytes() - 1: false, src.RawBytes(): false,
+		8 * src.RawBytes(): true, 0: true} {
+		f, err := ParseFrame(blob, limit)
+		if err == nil {
+			_, _, err = f.Decompress()
+		}
+		if fits != (err == nil) || err != nil && !strings.Contains(err.Error(), "--max-bytes") {
+			t.Errorf("limit %d: %v", limit, err)
 		}
 	}
 }
