@@ -23,7 +23,10 @@ var (
 	tiles32 = []struct {
 		rows int
 		f    tileFunc
-	}{{12, gemm12x32AVX512}, {8, gemm8x32AVX512}, {4, gemm4x32AVX512}, {2, gemm2x32AVX512}, {1, gemm1x32AVX512}}
+	}{
+		{12, gemm12x32AVX512}, {8, gemm8x32AVX512}, {4, gemm4x32AVX512}, {2, gemm2x32AVX512},
+		{1, gemm1x32AVX512},
+	}
 )
 
 // tileRows returns the height of the highest tile that fits into n rows.

@@ -162,7 +162,8 @@ func checkKept(kept *kv.Kept, s kv.Shape) error {
 		last := int32(-1)
 		for _, at := range list {
 			if at <= last || int(at) >= s.Tokens {
-				return fmt.Errorf("kept list %d: token %d after %d of %d: %w", i, at, last, s.Tokens, kv.ErrShape)
+				return fmt.Errorf("kept list %d: token %d after %d of %d: %w", i, at, last, s.Tokens,
+					kv.ErrShape)
 			}
 			last = at
 		}

@@ -29,9 +29,11 @@ type stream struct {
 // hooks are what a caller may look at between the steps of a layer. Slices are valid during the
 // call.
 type hooks struct {
-	queries   func(layer int, rows []float32, stride int) // rotated q, k and v of all rows
-	attention func(layer int, rows []float32)             // output before the projection, [rows][Heads·HeadDim]
-	shared    func(layer int, rows []float32)             // the same with the first stream's queries, keys and values
+	queries func(layer int, rows []float32, stride int) // rotated q, k and v of all rows
+
+	// attention gets the output before the projection, [rows][Heads·HeadDim]; shared the same with
+	// the first stream's queries, keys and values.
+	attention, shared func(layer int, rows []float32)
 }
 
 // An arena holds the buffers of a pass; they grow and are used again.

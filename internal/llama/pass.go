@@ -117,7 +117,9 @@ func (b *batch) watch(o Options) {
 		return out
 	}
 	if o.Queries != nil {
-		b.hooks.queries = func(l int, rows []float32, stride int) { o.Queries(l, rows[:b.tokens*stride], stride) }
+		b.hooks.queries = func(l int, rows []float32, stride int) {
+			o.Queries(l, rows[:b.tokens*stride], stride)
+		}
 	}
 	if o.Attention != nil {
 		b.hooks.attention = func(l int, rows []float32) { o.Attention(l, split(rows)) }

@@ -38,7 +38,8 @@ type PerplexityOptions struct {
 // PerplexityOf scores tokens as llama-perplexity does: chunks of Ctx tokens, each run from an
 // empty cache, of which the predictions from position Ctx/2 on count: for 512 these are positions
 // 256 to 510, of the tokens at 257 to 511. What is left over at the end is not scored.
-func (m *Model) PerplexityOf(ctx context.Context, tokens []int32, o PerplexityOptions) (Perplexity, error) {
+func (m *Model) PerplexityOf(ctx context.Context, tokens []int32,
+	o PerplexityOptions) (Perplexity, error) {
 	if o.Ctx == 0 {
 		o.Ctx = 512
 	}
@@ -47,7 +48,8 @@ func (m *Model) PerplexityOf(ctx context.Context, tokens []int32, o PerplexityOp
 		chunks = len(tokens) / o.Ctx
 	}
 	if chunks == 0 {
-		return Perplexity{}, fmt.Errorf("%d tokens give no chunk of %d: want chunks of 4 or more", len(tokens), o.Ctx)
+		return Perplexity{}, fmt.Errorf("%d tokens give no chunk of %d: want chunks of 4 or more",
+			len(tokens), o.Ctx)
 	}
 	if o.Chunks > 0 {
 		chunks = min(chunks, o.Chunks)

@@ -90,11 +90,15 @@ func refusal(name string) string {
 	for _, r := range []struct{ part, what string }{
 		{"rope_freqs", "RoPE scaling by frequency factors is not supported"},
 		{"q_norm", "q/k norm is not supported"}, {"k_norm", "q/k norm is not supported"},
-		{"attn_post_norm", "post-norm is not supported"}, {"post_attention_norm", "post-norm is not supported"},
-		{"post_ffw_norm", "post-norm is not supported"}, {"post_feedforward", "post-norm is not supported"},
+		{"attn_post_norm", "post-norm is not supported"},
+		{"post_attention_norm", "post-norm is not supported"},
+		{"post_ffw_norm", "post-norm is not supported"},
+		{"post_feedforward", "post-norm is not supported"},
 		{"sinks", "attention sinks are not supported"},
-		{"exps", "mixture of experts is not supported"}, {"expert", "mixture of experts is not supported"},
-		{"attn_qkv", "a fused q/k/v matrix is not supported"}, {"qkv_proj", "a fused q/k/v matrix is not supported"},
+		{"exps", "mixture of experts is not supported"},
+		{"expert", "mixture of experts is not supported"},
+		{"attn_qkv", "a fused q/k/v matrix is not supported"},
+		{"qkv_proj", "a fused q/k/v matrix is not supported"},
 		{"lora", "adapters are not supported"},
 	} {
 		if strings.Contains(name, r.part) {

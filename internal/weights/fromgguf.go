@@ -165,10 +165,12 @@ func (c *Config) fromGGUF(f *gguf.File) error {
 	// A float32 such as 1e-5 is written as one; its shortest decimal is what was meant.
 	c.NormEps = shortest(float("attention.layer_norm_rms_epsilon", 0))
 	if dim := integer("attention.value_length", c.HeadDim); dim != c.HeadDim {
-		errs = append(errs, fmt.Errorf("values of %d channels beside keys of %d are not supported", dim, c.HeadDim))
+		errs = append(errs, fmt.Errorf("values of %d channels beside keys of %d are not supported",
+			dim, c.HeadDim))
 	}
 	if dim := integer("rope.dimension_count", c.HeadDim); dim != c.HeadDim {
-		errs = append(errs, fmt.Errorf("partial rotary (%d of %d channels) is not supported", dim, c.HeadDim))
+		errs = append(errs, fmt.Errorf("partial rotary (%d of %d channels) is not supported",
+			dim, c.HeadDim))
 	}
 	if t, ok := f.Tensor("token_embd.weight"); ok {
 		c.Vocab = int(t.Rows())

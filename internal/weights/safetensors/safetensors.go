@@ -200,7 +200,8 @@ func (f *File) add(d *json.Decoder, name string, data, size int64) error {
 		t.Shape = append(t.Shape, int(dim))
 	}
 	if want != t.Bytes {
-		return fmt.Errorf("shape %v of %s takes %d bytes, data_offsets give %d", e.Shape, t.DType, want, t.Bytes)
+		return fmt.Errorf("shape %v of %s takes %d bytes, data_offsets give %d",
+			e.Shape, t.DType, want, t.Bytes)
 	}
 	f.byName[name] = len(f.Tensors)
 	f.Tensors = append(f.Tensors, t)

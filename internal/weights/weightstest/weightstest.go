@@ -80,8 +80,9 @@ func (m *Model) Shape(name string) []int {
 	return map[string][]int{
 		weights.Embedding: {c.Vocab, c.Hidden}, weights.Head: {c.Vocab, c.Hidden},
 		weights.FinalNorm: {c.Hidden}, weights.AttnNorm: {c.Hidden}, weights.FFNNorm: {c.Hidden},
-		weights.Q: {q, c.Hidden}, weights.K: {kv, c.Hidden}, weights.V: {kv, c.Hidden}, weights.O: {c.Hidden, q},
-		weights.Gate: {c.FFN, c.Hidden}, weights.Up: {c.FFN, c.Hidden}, weights.Down: {c.Hidden, c.FFN},
+		weights.Q: {q, c.Hidden}, weights.K: {kv, c.Hidden}, weights.V: {kv, c.Hidden},
+		weights.O: {c.Hidden, q}, weights.Gate: {c.FFN, c.Hidden}, weights.Up: {c.FFN, c.Hidden},
+		weights.Down: {c.Hidden, c.FFN},
 	}[name]
 }
 

@@ -37,8 +37,10 @@ type kernel struct {
 
 func tile(isa string, rows, lanes int) {
 	name := fmt.Sprintf("gemm%dx%d%s", rows, vectors*lanes, isa)
-	TEXT(name, NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, b *float32, ldb, step, k int)")
-	Doc(fmt.Sprintf("%s sets dst[i*ldd+j] = Σ x[i*ldx+l]·b[l*ldb+j], %d × %d of them, where", name, rows, vectors*lanes),
+	TEXT(name, NOSPLIT,
+		"func(dst *float32, ldd int, x *float32, ldx int, b *float32, ldb, step, k int)")
+	what := "%s sets dst[i*ldd+j] = Σ x[i*ldx+l]·b[l*ldb+j], %d × %d of them, where"
+	Doc(fmt.Sprintf(what, name, rows, vectors*lanes),
 		fmt.Sprintf("columns from %d on lie step floats further in b. k is at least 1.", lanes))
 	kn := &kernel{rows: rows, lanes: lanes}
 	kn.load()
