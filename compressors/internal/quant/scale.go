@@ -210,5 +210,6 @@ const (
 	magicBits = 0x4b400000
 )
 
-// Nearest returns f rounded to an integer, ties to even; |f| must be below 2^22.
-func Nearest(f float32) int32 { return int32(math.Float32bits(f+magic)) - magicBits }
+// Nearest returns f rounded to an integer, ties to even; |f| must be below 2^22. The conversion
+// keeps a product in the argument from being fused with the addition.
+func Nearest(f float32) int32 { return int32(math.Float32bits(float32(f)+magic)) - magicBits }
