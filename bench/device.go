@@ -1,62 +1,56 @@
 package bench
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"kvgauge/compressors/kv"
 	"kvgauge/configs"
-	"kvgauge/internal/registry"
+	"kvgauge/gpucal"
 )
 
-// A StageQuery asks what a codec takes on a device for one cache.
-type StageQuery struct {
-	Device   string
-	Codec    string // canonical spec
-	Model    string // whose shape the cache has
-	Shape    kv.Shape
-	DType    kv.DType
-	RawBytes int64
-}
-
-// Stages are a codec's times on a device, in seconds for the whole cache. Samples may be one
-// value: then there is no interval.
+// Stages are a codec's times on a device, in seconds for the whole cache. One sample of each gives
+// no interval.
 type Stages struct {
 	Compress, Decompress []float64
-	Flags                []string // fitted, extrapolated, roofline, …
+	Flags                []string // where the times come from: measured, fitted, extrapolated, …
 }
 
-// A DeviceTable answers StageQuerys from calibrations; its error is why there is no answer.
-type DeviceTable func(StageQuery) (Stages, error)
-
-// devices holds the tables by name of device. cpu is not among them: its times are the run's own.
-var devices = map[string]DeviceTable{}
-
-// RegisterDevice enters a device that transfer.devices may name. It panics on a duplicate.
-func RegisterDevice(name string, table DeviceTable) {
-	if _, taken := devices[name]; taken || name == configs.CPU || name == "" {
-		panic(fmt.Sprintf("bench: device %q is registered twice", name))
-	}
-	devices[name] = table
-}
-
+// checkDevice returns an error for a device that has no calibration. cpu is this machine.
 func checkDevice(name string) error {
-	if name == configs.CPU || devices[name] != nil {
+	if name == configs.CPU {
 		return nil
 	}
-	return errors.New(unknownDevice(name))
+	_, err := gpucal.Open(name)
+	return err
 }
 
-func unknownDevice(name string) string {
-	names := []string{configs.CPU}
-	for n := range devices {
-		names = append(names, n)
+// calibrated looks up what a codec takes on a device. The error is why there is no answer.
+func calibrated(device, codec string, shape kv.Shape, raw, wire int64) (Stages, error) {
+	var s Stages
+	q := gpucal.Query{Codec: codec, Tokens: shape.Tokens, RawBytes: raw, WireBytes: wire}
+	if shape.KeyDim == shape.ValueDim { // else no measured point can be of this shape
+		q.Shape = gpucal.Shape{Layers: shape.Layers, Heads: shape.Heads, Dim: shape.KeyDim}
 	}
-	slices.Sort(names)
-	if near := registry.Nearest(name, names); near != "" {
-		return fmt.Sprintf("no device named %q (did you mean %q?)", name, near)
+	for _, op := range []gpucal.Op{gpucal.Compress, gpucal.Decompress} {
+		q.Op = op
+		a, err := gpucal.Lookup(device, q)
+		if err != nil {
+			return Stages{}, err
+		}
+		samples := a.Samples
+		if len(samples) == 0 {
+			samples = []float64{a.Seconds}
+		}
+		if op == gpucal.Compress {
+			s.Compress = samples
+		} else {
+			s.Decompress = samples
+		}
+		for _, flag := range append([]string{string(a.Provenance)}, a.Flags...) {
+			if !slices.Contains(s.Flags, flag) {
+				s.Flags = append(s.Flags, flag)
+			}
+		}
 	}
-	return fmt.Sprintf("no device named %q; have %s", name, strings.Join(names, ", "))
+	return s, nil
 }

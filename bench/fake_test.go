@@ -11,6 +11,7 @@ import (
 
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
+	_ "kvgauge/compressors/kvshuttle"
 	"kvgauge/configs"
 	"kvgauge/internal/registry"
 	"kvgauge/internal/stats"

@@ -29,6 +29,40 @@ timing: {samples: 2, min_seconds: 0}
 transfer: {links_gbps: [1, 400]}
 `
 
+func TestCalibratedDevicesAnswerOrSayWhyNot(t *testing.T) {
+	_, rs := runPlan(t, plan(t, `
+caches: [synthetic: {shape: llama-3.1-8b, tokens: 16, kind: gaussian}]
+codecs: ["kvshuttle/uniform_int4", "uniform:bits=4", "knorm+identity"]
+timing: {samples: 0}
+transfer: {links_gbps: [10], models: [sequential], devices: [cpu, t4]}
+`, PlanOptions{}), RunOptions{})
+	reasons := map[string]string{}
+	for i := range rs {
+		r := &rs[i]
+		if r.Type != "transfer" {
+			continue
+		}
+		what := "skipped: " + r.Skipped
+		if m := r.Metric("total_seconds"); m != nil {
+			what = string(m.Kind) + " " + strings.Join(m.Flags, ",")
+			if m.Values[0] <= 0 || m.Tolerance == 0 {
+				t.Errorf("%+v", m)
+			}
+		}
+		reasons[r.Coord("device")+" "+r.Coord("codec")] = what
+	}
+	for cell, want := range map[string]string{
+		"cpu uniform":               "skipped: timing.samples is 0",
+		"t4 kvshuttle/uniform_int4": "numeric extrapolated",
+		"t4 uniform":                "numeric roofline",
+		"t4 knorm+identity":         "skipped: compress of knorm+identity on t4: not measured",
+	} {
+		if !strings.HasPrefix(reasons[cell], want) {
+			t.Errorf("%s: %q, want %q", cell, reasons[cell], want)
+		}
+	}
+}
+
 // untimed drops what is taken from a clock, and what follows from it.
 func untimed(rs []results.Record) []results.Record {
 	var out []results.Record
@@ -247,7 +281,7 @@ transfer: {models: [sequentiel], devices: [cpu, t5]}
 		`x.yaml:9: codecs[2]: codec "uniform": bits is 1`,
 		`x.yaml:10: codecs[3]: codec "kivi": no parameter "bitz" (did you mean "bits"?)`,
 		`x.yaml:11: transfer.models[0]: no transfer model named "sequentiel"`,
-		`x.yaml:11: transfer.devices[1]: no device named "t5"`,
+		`x.yaml:11: transfer.devices[1]: no device named "t5"; did you mean "t4"?`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)

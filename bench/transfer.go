@@ -61,13 +61,22 @@ func (p *Plan) moved(codec *results.Record, device string) (moved, error) {
 		}
 		return m, nil
 	}
-	d, err := kv.ParseDType(codec.Coord("dtype"))
-	if err != nil {
-		return m, err
-	}
-	m.stages, err = devices[device](StageQuery{Device: device, Codec: codec.Coord("codec"),
-		Model: codec.Coord("model"), Shape: m.shape, DType: d, RawBytes: m.raw})
+	// What follows from sizes and a calibration is no noisier than the sizes.
+	m.kind = results.Numeric
+	m.stages, err = calibrated(device, codec.Coord("codec"), m.shape, m.raw, m.wire)
 	return m, err
+}
+
+// sizeTolerance is that of times that follow from sizes and a calibration.
+const sizeTolerance = 0.01
+
+func (m moved) metric(name string, better int, over string, values ...float64) results.Metric {
+	x := results.Metric{Name: name, Kind: m.kind, Better: better, Over: over,
+		Values: results.Numbers(values...), Flags: m.stages.Flags}
+	if m.kind == results.Numeric {
+		x.Tolerance = sizeTolerance
+	}
+	return x
 }
 
 // parseShape reads what kv.Shape.String writes.
@@ -131,14 +140,12 @@ func (m moved) layOut(t Transfer, link transfermodel.ByteRate) []results.Metric 
 		send = append(send, span.Sent-span.Compressed)
 		decompress = append(decompress, span.Ready-span.Sent)
 	}
-	make := func(name string, better int, xs []float64) results.Metric {
-		return results.Metric{Name: name, Kind: m.kind, Better: better, Over: "repeat",
-			Values: results.Numbers(xs...), Flags: m.stages.Flags}
-	}
 	return []results.Metric{
-		make("total_seconds", -1, total), make("raw_seconds", 0, raw[:1]), make("saved_seconds", 1, saved),
-		make("compress_stage_seconds", 0, compress), make("send_seconds", 0, send),
-		make("decompress_stage_seconds", 0, decompress),
+		m.metric("total_seconds", -1, "repeat", total...), m.metric("raw_seconds", 0, "repeat", raw[0]),
+		m.metric("saved_seconds", 1, "repeat", saved...),
+		m.metric("compress_stage_seconds", 0, "repeat", compress...),
+		m.metric("send_seconds", 0, "repeat", send...),
+		m.metric("decompress_stage_seconds", 0, "repeat", decompress...),
 	}
 }
 
@@ -155,8 +162,7 @@ func (p *Plan) breakEven(codec *results.Record, t Transfer, m moved, reason erro
 		return r
 	}
 	gbps := func(name string, rate transfermodel.ByteRate) results.Metric {
-		return results.Metric{Name: name, Kind: m.kind, Better: 1, Values: results.Numbers(rate.Gbps()),
-			Flags: m.stages.Flags}
+		return m.metric(name, 1, "", rate.Gbps())
 	}
 	best := gbps("breakeven_gbps", tie.Rate)
 	best.Interval = &results.Interval{Kind: "none"}

@@ -67,7 +67,7 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 	if err != nil {
 		return out, err
 	}
-	frame, err := compressors.ParseFrame(blob, cache.RawBytes()+1)
+	frame, err := compressors.ParseFrame(blob, frameLimit(cache))
 	if err != nil {
 		return out, fmt.Errorf("its own frame does not parse: %w", err)
 	}
@@ -81,6 +81,9 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 	o.Sections = sectionBytes(frame)
 	return out, check(c, cache, &out)
 }
+
+// frameLimit bounds what decompressing may need: the tensor, and several times as much for scratch.
+func frameLimit(cache kv.Tensor) int { return 64<<20 + 16*cache.RawBytes() }
 
 // sectionBytes splits a frame by kind; what the frame adds counts as header.
 func sectionBytes(f compressors.Frame) map[string]int64 {

@@ -51,13 +51,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// makeCache writes a cache of two layers, two heads, five tokens and four channels, in BF16.
+// makeCache writes a cache of two layers, two heads, five tokens and four channels, in BF16; with
+// the word nan after the file's name, one of its values is none.
 func makeCache() {
 	t := kv.New(kv.Shape{Layers: 2, Heads: 2, Tokens: 5, KeyDim: 4, ValueDim: 4}, kv.BF16)
 	for _, side := range kv.Sides {
 		for i := range t.Bits[side] {
 			t.Bits[side][i] = kv.BF16.Bits(float32(i%13) - 6.25 + float32(side))
 		}
+	}
+	if len(os.Args) > 2 && os.Args[2] == "nan" {
+		t.Bits[kv.V][7] = 0x7fc0
 	}
 	t.Meta = &kv.Meta{Model: "made", Rope: &kv.Rope{Theta: 1e4, Dim: 4, Applied: true}}
 	if err := kvfile.Write(os.Args[1], t); err != nil {
