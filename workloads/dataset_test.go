@@ -1,11 +1,16 @@
 package workloads
 
 import (
+	"compress/gzip"
 	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"kvgauge/internal/store"
+	"kvgauge/internal/testenv"
 )
 
 // words makes one token of each word.
@@ -48,6 +53,41 @@ func TestPassagesNeedNoFile(t *testing.T) {
 	got, err := takeDocuments(Passages, 8, 300, words)
 	if err != nil || len(got) != 8 || !strings.HasPrefix(got[0].Name, "01-") {
 		t.Errorf("%d passages, %v", len(got), err)
+	}
+}
+
+func TestADatasetThatWasPulledIsTakenByName(t *testing.T) {
+	t.Setenv("KVGAUGE_CACHE", t.TempDir())
+	e, err := store.Find(store.Dataset, "wikitext2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := store.PathOf(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(testenv.Shared(t, "data/prompts/wikitext2/wiki.test.raw.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := takeDocuments("wikitext2", 8, 768, words)
+	if err != nil || len(got) != 8 || got[0].Name != "Robert Boulter" {
+		t.Errorf("%d articles, %v", len(got), err)
 	}
 }
 

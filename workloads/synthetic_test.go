@@ -196,6 +196,26 @@ func TestBadSyntheticSpecsAreNamedInTheUsersTerms(t *testing.T) {
 	}
 }
 
+// Opening is cheap whatever the text asks for, and what opens opens again from its own spec.
+func FuzzOpen(f *testing.F) {
+	for _, text := range []string{"synthetic:tokens=9999999,shape=llama-3.1-405b", "model:name=x,prompts=3",
+		"file:path=(a,b)", "synthetic:kind=gaussian,samples=2,dtype=f16"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		spec, src, err := Open(text, Options{})
+		if err != nil {
+			return
+		}
+		if again, _, err := Open(string(spec), Options{}); err != nil || again != spec {
+			t.Errorf("%q gives %q, which opens as %q, %v", text, spec, again, err)
+		}
+		if src.Len() < 1 || src.Label().Kind == "" {
+			t.Errorf("%q: %d samples of %+v", text, src.Len(), src.Label())
+		}
+	})
+}
+
 func TestModelShapesAreDistinctAndSound(t *testing.T) {
 	names := map[string]bool{}
 	for _, m := range ModelShapes() {
