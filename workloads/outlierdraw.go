@@ -130,7 +130,14 @@ func (c *channels) next(row []float32, draws []float64) {
 
 // hadamard transforms x in place by the Sylvester matrix, unscaled; its length is a power of two.
 func hadamard(x []float32) {
-	for h := 1; h < len(x); h *= 2 {
+	h := 1
+	if len(x) >= 8 { // three stages at a time while the halves are too short for a loop
+		for i := 0; i+8 <= len(x); i += 8 {
+			hadamard8((*[8]float32)(x[i:]))
+		}
+		h = 8
+	}
+	for ; h < len(x); h *= 2 {
 		for i := 0; i < len(x); i += 2 * h {
 			a, b := x[i:i+h], x[i+h:i+2*h]
 			for j := range a {
@@ -138,4 +145,13 @@ func hadamard(x []float32) {
 			}
 		}
 	}
+}
+
+func hadamard8(x *[8]float32) {
+	a0, a1, a2, a3 := x[0]+x[1], x[0]-x[1], x[2]+x[3], x[2]-x[3]
+	a4, a5, a6, a7 := x[4]+x[5], x[4]-x[5], x[6]+x[7], x[6]-x[7]
+	b0, b1, b2, b3 := a0+a2, a1+a3, a0-a2, a1-a3
+	b4, b5, b6, b7 := a4+a6, a5+a7, a4-a6, a5-a7
+	x[0], x[1], x[2], x[3] = b0+b4, b1+b5, b2+b6, b3+b7
+	x[4], x[5], x[6], x[7] = b0-b4, b1-b5, b2-b6, b3-b7
 }
