@@ -21,7 +21,8 @@ type listing struct {
 	line  func(any) string               // one line for people
 }
 
-// listings holds the kinds, by the word that list and show take. A new kind is one entry.
+// listings holds the kinds, by the word that list and show take. A new kind is one
+// entry, here or from the init of its own verb.
 var listings = map[string]listing{
 	"codec":    registered(compressors.Names, compressors.Describe),
 	"config":   configListing,
