@@ -12,7 +12,7 @@ import (
 func parallel(t *testing.T, k *kit) {
 	var wg sync.WaitGroup
 	for worker := range 4 {
-		src := k.mains[worker%len(k.mains)].Slice(0, 160+8*worker)
+		src := k.mains[worker%len(k.mains)].Slice(0, 136+8*worker)
 		want, ok := k.compress(t, src)
 		if !ok {
 			continue
@@ -21,7 +21,7 @@ func parallel(t *testing.T, k *kit) {
 		wg.Go(func() {
 			var payload []byte
 			dst := like(src)
-			for range 3 {
+			for range 2 {
 				var err error
 				if payload, err = k.c.AppendCompress(payload[:0], src); err != nil {
 					t.Error(err)
@@ -143,7 +143,7 @@ func allocations(t *testing.T, k *kit) {
 			"Decompress":     func() error { return k.c.Decompress(dst, payload) },
 		} {
 			var err error
-			n := testing.AllocsPerRun(6, func() { err = call() })
+			n := testing.AllocsPerRun(4, func() { err = call() })
 			if n != 0 || err != nil {
 				t.Errorf("%v: %s allocates %g times a call (%v)", src.DType, name, n, err)
 			}
