@@ -39,11 +39,20 @@ func Read(file string, text []byte, sets ...string) (*Sweep, error) {
 	if root == nil {
 		return nil, r.errs.Err()
 	}
-	for _, set := range sets {
-		r.set(root, set)
+	var s *Sweep
+	if isKVShuttle(root) {
+		overlay := r.setKVShuttle(root, sets)
+		s = r.kvshuttle(root, overlay)
+	} else {
+		for _, set := range sets {
+			r.set(root, set)
+		}
+		s = r.sweep(root)
 	}
-	s := r.sweep(root)
-	s.File, s.Question = file, question(text)
+	s.File = file
+	if asked := question(text); asked != "" {
+		s.Question = asked
+	}
 	if s.Name == "" {
 		base := filepath.Base(file)
 		s.Name = cleanName(strings.TrimSuffix(base, filepath.Ext(base)))

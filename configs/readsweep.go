@@ -21,15 +21,16 @@ const (
 func (r *reader) sweep(root *node) *Sweep {
 	s := defaults()
 	r.fields(root, "", map[string]func(*node, string){
-		"name":     func(n *node, p string) { s.Name = r.name(n, p) },
-		"seed":     func(n *node, p string) { s.Seed = r.seed(n, p) },
-		"caches":   func(n *node, p string) { s.Caches = r.entries(n, p) },
-		"codecs":   func(n *node, p string) { s.Codecs = r.entries(n, p) },
-		"quality":  func(n *node, p string) { s.Quality = r.words(n, p, Qualities) },
-		"timing":   func(n *node, p string) { r.timing(n, p, &s.Timing) },
-		"transfer": func(n *node, p string) { s.Transfer = r.transfer(n, p) },
-		"report":   func(n *node, p string) { s.Report = r.words(n, p, Formats) },
-		"models":   func(n *node, p string) { s.Models = r.models(n, p) },
+		"name":      func(n *node, p string) { s.Name = r.name(n, p) },
+		"seed":      func(n *node, p string) { s.Seed = r.seed(n, p) },
+		"caches":    func(n *node, p string) { s.Caches = r.entries(n, p) },
+		"codecs":    func(n *node, p string) { s.Codecs = r.entries(n, p) },
+		"quality":   func(n *node, p string) { s.Quality = r.words(n, p, Qualities) },
+		"timing":    func(n *node, p string) { r.timing(n, p, &s.Timing) },
+		"transfer":  func(n *node, p string) { s.Transfer = r.transfer(n, p) },
+		"report":    func(n *node, p string) { s.Report = r.words(n, p, Formats) },
+		"models":    func(n *node, p string) { s.Models = r.models(n, p) },
+		"kvshuttle": func(n *node, p string) { s.KVShuttle = r.experimentOf(n, p) },
 	})
 	for _, key := range []string{"caches", "codecs"} {
 		if v := root.get(key); v == nil {

@@ -33,6 +33,7 @@ func Schema(k Kinds) ([]byte, error) {
 			"transfer": transferSchema(x),
 			"models": described(object{"type": "object", "additionalProperties": object{"type": "string"}},
 				"paths of weights, by name of model"),
+			"kvshuttle": kvshuttleSchema(),
 		},
 		"$defs": object{
 			"cache":          entrySchema(k.Caches),

@@ -18,8 +18,13 @@ type Sweep struct {
 	Report   []string          `json:"report"`
 	Models   map[string]string `json:"models,omitempty"` // model name to path of its weights
 
+	// KVShuttle is what the file says that a sweep has no words for, where it is one of theirs.
+	KVShuttle *KVShuttle `json:"kvshuttle,omitempty"`
+
 	Question string `json:"-"` // the comment that opens the file
 	File     string `json:"-"` // path or embedded name, for errors
+
+	Notes []string `json:"-"` // what to tell the user before the run
 }
 
 // An Entry is one spec text, such as "kivi:bits=2,group=32", and where it was written.
@@ -28,6 +33,9 @@ type Entry struct {
 	Line int    // 1 is the first; 0 if it did not come from a file
 	Path string // "codecs[2]"
 	from string // the --set text that wrote it, or ""
+
+	// Absent is why a cache cannot be had at all, or "": its cells are skipped with this reason.
+	Absent string
 }
 
 // MarshalJSON writes the spec alone: where it stood is of no interest once it was read.
