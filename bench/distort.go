@@ -16,6 +16,7 @@ import (
 // converted explicitly.
 type distortion struct {
 	NMSE          results.Number   `json:"nmse"` // Σ(x-y)² / Σx²
+	MSE           results.Number   `json:"mse"`  // Σ(x-y)² / values
 	Cosine        results.Number   `json:"cosine"`
 	NMSEByLayer   []results.Number `json:"nmse_by_layer"`
 	CosineByLayer []results.Number `json:"cosine_by_layer"`
@@ -73,10 +74,10 @@ func distort(a, b kv.Tensor, side kv.Side, kept *kv.Kept) distortion {
 		})
 	}
 	group.Wait()
-	return summed(layers, rows)
+	return summed(layers, rows, a.Dim(side))
 }
 
-func summed(layers []sums, rows [][]float64) distortion {
+func summed(layers []sums, rows [][]float64, dim int) distortion {
 	var d distortion
 	var whole sums
 	cosines := 0.0
@@ -89,6 +90,9 @@ func summed(layers []sums, rows [][]float64) distortion {
 	all := slices.Concat(rows...)
 	slices.Sort(all)
 	d.NMSE = results.Number(whole.nmse())
+	if values := len(all) * dim; values > 0 {
+		d.MSE = results.Number(whole.ee / float64(values))
+	}
 	d.Cosine = results.Number(cosines / float64(len(layers)))
 	d.RowMin = results.Number(stats.SortedQuantile(all, 0))
 	d.RowP01 = results.Number(stats.SortedQuantile(all, 0.01))

@@ -83,6 +83,10 @@ func NewPlan(ctx context.Context, s *configs.Sweep, o PlanOptions) (*Plan, error
 	p := &Plan{Sweep: s, Smoke: o.Smoke, Shard: o.Shard}
 	var errs configs.Errors
 	resolve(&errs, s, s.Caches, func(e configs.Entry) (registry.Spec, error) {
+		if e.Absent != "" {
+			p.Sources = append(p.Sources, Source{Spec: registry.Spec(e.Spec), Absent: e.Absent})
+			return registry.Spec(e.Spec), nil
+		}
 		opened := workloads.Options{Seed: s.Seed, Models: s.Models, Smoke: o.Smoke}
 		spec, src, err := workloads.Open(e.Spec, opened)
 		if absent := absence(err); absent != "" {

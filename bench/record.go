@@ -44,7 +44,7 @@ const agreementTolerance = 0.25
 
 func one(n results.Number) []results.Number { return []results.Number{n} }
 
-var measures = slices.Concat(sizeMeasures(), sideMeasures(), judgedMeasures())
+var measures = slices.Concat(sizeMeasures(), kvshuttleMeasures(), sideMeasures(), judgedMeasures())
 
 func sizeMeasures() []measure {
 	ratio := func(a, b int64) []results.Number { return one(results.Number(float64(a) / float64(b))) }
@@ -88,6 +88,7 @@ func sideMeasures() []measure {
 		}
 	}
 	add("nmse_#", -1, false, configs.NMSE, func(d *distortion) []results.Number { return one(d.NMSE) })
+	add("mse_#", -1, false, configs.NMSE, func(d *distortion) []results.Number { return one(d.MSE) })
 	add("snr_#_db", 1, false, configs.NMSE, func(d *distortion) []results.Number {
 		return one(results.Number(-10 * stats.Log10(float64(d.NMSE))))
 	})
@@ -202,8 +203,8 @@ func (p *Plan) metric(m measure, c Cell, outs []outcome) (results.Metric, bool) 
 	}
 	caps := p.Codecs[c.Codec].Caps
 	if len(x.Values) == 0 {
-		if m.name == "kept_share" {
-			return x, false // only droppers have one
+		if m.name == "kept_share" || strings.HasPrefix(m.name, "kvshuttle_") {
+			return x, false // only droppers have one, and only KVShuttle's codecs the others
 		}
 		x.Note = p.whyAbsent(m, c)
 	} else if m.class == damage && caps.DropsTokens {

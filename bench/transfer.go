@@ -179,5 +179,16 @@ func (p *Plan) breakEven(codec *results.Record, t Transfer, m moved, reason erro
 		closed.Values, closed.Note = []results.Number{}, "this model has no closed form for its parameters"
 	}
 	r.Metrics = []results.Metric{best, closed, gbps("breakeven_bisected_gbps", tie.Bisected)}
+	if header := codec.Metric("section_header_bytes"); header != nil && len(header.Values) > 0 {
+		x.WireBytes -= int64(header.Values[0])
+		bare, err := transfermodel.BreakEven(t, x)
+		if err != nil {
+			r.Failed = err.Error()
+			return r
+		}
+		payload := gbps("breakeven_payload_gbps", bare.Rate)
+		payload.Note = "if only payloads travelled, as papers count, without header and metadata"
+		r.Metrics = append(r.Metrics, payload)
+	}
 	return r
 }

@@ -24,6 +24,7 @@ type outcome struct {
 	Shape      string           `json:"shape,omitempty"`
 
 	KeptShare *results.Number `json:"kept_share,omitempty"` // rows left, of a dropper
+	KVShuttle *theirSizes     `json:"kvshuttle,omitempty"`  // as KVShuttle counts, of its codecs
 	K         *distortion     `json:"k,omitempty"`
 	V         *distortion     `json:"v,omitempty"`
 	Quality   *quality        `json:"quality,omitempty"`
@@ -79,6 +80,9 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 	o.Values = o.RawBytes / 2
 	o.Payload, o.Shape = hex.EncodeToString(sum[:]), cache.Shape.String()
 	o.Sections = sectionBytes(frame)
+	if o.KVShuttle, err = countTheirs(c, cache, payload); err != nil {
+		return out, err
+	}
 	return out, check(c, cache, &out)
 }
 

@@ -36,15 +36,19 @@ var (
 )
 
 // Open returns the calibration of a device that comes with the tool, or reads one from a path
-// that ends in .yaml or .yml. The calibration is shared and must not be changed.
+// that ends in .yaml or .yml, once. The calibration is shared and must not be changed.
 func Open(name string) (*Calibration, error) {
-	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") {
-		return openFile(name)
-	}
 	loadMu.Lock()
 	defer loadMu.Unlock()
 	if c, ok := loaded[name]; ok {
 		return c, nil
+	}
+	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") {
+		c, err := openFile(name)
+		if err == nil {
+			loaded[name] = c
+		}
+		return c, err
 	}
 	text, err := data.ReadFile(path.Join("data", name+".yaml"))
 	if errors.Is(err, fs.ErrNotExist) || !goodDevice(name) {

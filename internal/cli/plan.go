@@ -47,6 +47,9 @@ func printPlan(e *env, p *bench.Plan) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for _, note := range p.Sweep.Notes {
+		fmt.Fprintf(e.out, "note: %s\n", note)
+	}
 	x := p.Estimate(context.Background())
 	fmt.Fprintf(e.out, "%d cells, %d of them skipped\n", len(p.Cells), skipped)
 	_, err := fmt.Fprintf(e.out, "estimate: %v, %s of memory, %s on disk, %s of caches in all\n",

@@ -57,6 +57,9 @@ func (r *runCommand) run(ctx context.Context, config string) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range plan.Sweep.Notes {
+		fmt.Fprintln(r.err, "note:", note)
+	}
 	if r.dir == "" {
 		r.dir = filepath.Join("kvgauge-runs", plan.Sweep.Name)
 	}
