@@ -10,6 +10,8 @@ import (
 	"sort"
 
 	"github.com/spf13/cobra"
+
+	"kvgauge/internal/registry"
 )
 
 // errNo is returned by a verb whose answer is "no"; what is wrong has been printed.
@@ -46,6 +48,16 @@ func newRoot(e *env) *cobra.Command {
 		Short:         "Measure KV-cache compression and transfer in disaggregated LLM serving",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // cobra's own check says it in three lines
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			if near := registry.Nearest(args[0], sortedKeys(verbs)); near != "" {
+				return fmt.Errorf("no command %q (did you mean %q?)", args[0], near)
+			}
+			return fmt.Errorf("no command %q: see kvgauge help", args[0])
+		},
 	}
 	root.SetIn(e.in)
 	root.SetOut(e.out)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -120,6 +121,20 @@ func TestMistakesAreNamedInOneLine(t *testing.T) {
 		_, err := readOne(bytes.NewReader(b), int64(len(b)), Defaults)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got error %v, want one line with %q", err, want)
+		}
+	}
+}
+
+// TestHostileFilesAllocateLittle reads every hostile file and compares what was allocated with the
+// bound, far below which a mistake must be found.
+func TestHostileFilesAllocateLittle(t *testing.T) {
+	for want, b := range hostile(t) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		readOne(bytes.NewReader(b), int64(len(b)), Defaults)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("%s: %d bytes allocated for a file of %d", want, got, len(b))
 		}
 	}
 }
