@@ -22,6 +22,7 @@ type Puller struct {
 	Retries  int                         // how often a cut connection is taken up again
 	Wait     time.Duration               // pause before that
 	Progress func(done, total int64)     // called as bytes come; may be nil
+	Stall    time.Duration               // a connection silent for so long counts as cut; 0 means a minute
 	Say      func(string, ...any)        // called with what happens; may be nil
 	run      func(dir, pkg string) error // stands in for pip in tests
 }
@@ -180,6 +181,8 @@ func (p *Puller) fetch(ctx context.Context, e Entry, f *os.File) error {
 	if err != nil || have == e.Bytes {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL, nil)
 	if err != nil {
 		return err
@@ -207,11 +210,20 @@ func (p *Puller) fetch(ctx context.Context, e Entry, f *os.File) error {
 	default:
 		return fmt.Errorf("%s answered %s", e.URL, resp.Status)
 	}
-	return p.receive(e, f, resp.Body, have)
+	stall := p.Stall
+	if stall == 0 {
+		stall = time.Minute
+	}
+	watch := time.AfterFunc(stall, cancel)
+	defer watch.Stop()
+	return p.receive(e, f, have, func(b []byte) (int, error) {
+		watch.Reset(stall)
+		return resp.Body.Read(b)
+	})
 }
 
-// receive writes body to f from byte have on, and no more than the entry's size.
-func (p *Puller) receive(e Entry, f *os.File, body io.Reader, have int64) error {
+// receive writes what read gives to f from byte have on, and no more than the entry's size.
+func (p *Puller) receive(e Entry, f *os.File, have int64, read func([]byte) (int, error)) error {
 	if err := f.Truncate(have); err != nil {
 		return err
 	}
@@ -220,7 +232,7 @@ func (p *Puller) receive(e Entry, f *os.File, body io.Reader, have int64) error 
 	}
 	buf := make([]byte, 1<<18)
 	for {
-		n, err := body.Read(buf)
+		n, err := read(buf)
 		if have += int64(n); have > e.Bytes {
 			f.Truncate(0)
 			return fmt.Errorf("%s gives more than the %d bytes it should have", e.URL, e.Bytes)

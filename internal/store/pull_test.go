@@ -136,6 +136,28 @@ func TestTheNextCallGoesOnFromWhatIsThere(t *testing.T) {
 	wantFile(t, path, content)
 }
 
+func TestASilentServerCountsAsCut(t *testing.T) {
+	asked := 0
+	e, path := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked > 1 {
+			whole(w, r)
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		w.Write(content[:len(content)/2])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done() // until the client gives up
+	})
+	p := &Puller{Retries: 1, Stall: 50 * time.Millisecond}
+	if _, err := p.Pull(context.Background(), e); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, content)
+	if asked != 2 {
+		t.Errorf("asked %d times, want 2", asked)
+	}
+}
+
 // putPart leaves bytes of an earlier call.
 func putPart(t *testing.T, path string, b []byte) {
 	t.Helper()
