@@ -5,6 +5,7 @@ import (
 
 	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // On the channel axis a group is one channel over some neighbouring tokens. Tiles of all
@@ -123,7 +124,7 @@ func (g *grid) decompressBlock(s *gridStream, d kv.DType, tile []uint16, dim, fr
 		}
 		s.cols.Set(i, &a)
 	}
-	tabled := g.Bits <= 4 && len(tile)/dim >= 2<<g.Bits
+	tabled := g.Bits <= 4 && len(tile)/dim >= 2<<g.Bits && !kern.Vectors()
 	if tabled {
 		quant.MakeColumnTables(&s.tables, n, g.Bits, d, &s.cols)
 	}

@@ -3,6 +3,7 @@ package compressors
 import (
 	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // compress writes a side's codes and scales; it returns false on a non-finite value.
@@ -215,7 +216,7 @@ func (s *gridStream) getCodes(bits int, d kv.DType, row []uint16, a *quant.Affin
 		s.raw = s.raw[2*len(row):]
 		return true
 	}
-	tabled := len(row) >= 2<<bits
+	tabled := len(row) >= 2<<bits && !kern.Vectors()
 	if tabled {
 		quant.MakeTable(&s.table, 1<<bits, d, a)
 	}

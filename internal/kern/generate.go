@@ -3,3 +3,4 @@ package kern
 // The assembly is written by the generators of the nested module asmgen, which alone needs avo.
 //go:generate go -C asmgen run ./sgemm -pkg kern -out ../sgemm_amd64.s -stubs ../sgemm_stubs_amd64.go
 //go:generate go -C asmgen run ./vexp -pkg kern -out ../vexp_amd64.s -stubs ../vexp_stubs_amd64.go
+//go:generate go -C asmgen run ./half -pkg kern -out ../half_amd64.s -stubs ../half_stubs_amd64.go

@@ -53,8 +53,13 @@ func F32ToBF16(f float32) uint16 {
 // WidenF16 sets dst[i] to the value of src[i]; the slices have equal length.
 func WidenF16(dst []float32, src []uint16) {
 	dst = dst[:len(src)]
-	for i, h := range src {
-		dst[i] = F16ToF32(h)
+	n := 0
+	if level >= AVX2 && len(src) >= 8 {
+		n = len(src) &^ 7
+		widenF16AVX2(&dst[0], &src[0], n)
+	}
+	for i := n; i < len(src); i++ {
+		dst[i] = F16ToF32(src[i])
 	}
 }
 
@@ -69,8 +74,13 @@ func NarrowF16(dst []uint16, src []float32) {
 // WidenBF16 sets dst[i] to the value of src[i]; the slices have equal length.
 func WidenBF16(dst []float32, src []uint16) {
 	dst = dst[:len(src)]
-	for i, h := range src {
-		dst[i] = BF16ToF32(h)
+	n := 0
+	if level >= AVX2 && len(src) >= 8 {
+		n = len(src) &^ 7
+		widenBF16AVX2(&dst[0], &src[0], n)
+	}
+	for i := n; i < len(src); i++ {
+		dst[i] = BF16ToF32(src[i])
 	}
 }
 

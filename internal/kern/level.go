@@ -20,6 +20,10 @@ var level = detect()
 // there is fused multiply-add (Generic against the others), and on nothing else here.
 func CurrentLevel() Level { return level }
 
+// Vectors says whether the kernels of rows (rows.go) have vectors to work with, so that a table is
+// no gain.
+func Vectors() bool { return level >= AVX2 }
+
 // SetLevel makes the kernels use no more than l, and returns what undoes it. It is for tests and
 // benchmarks, and not for concurrent use with the kernels.
 func SetLevel(l Level) (restore func()) {

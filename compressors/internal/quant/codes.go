@@ -4,16 +4,23 @@ import (
 	"math"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // Quantize sets dst[i] to the code of src[i] on the grid a: round half to even of
 // (x - Min)·Inv, plus Off, kept within the grid. dst is as long as src.
 func Quantize(d kv.DType, dst []byte, src []uint16, a *Affine) {
+	n := kern.Quantize(d == kv.BF16, dst, src, a.grid())
 	if d == kv.BF16 {
-		quantizeBF16(dst, src, *a)
+		quantizeBF16(dst[n:], src[n:], *a)
 		return
 	}
-	quantizeF16(dst, src, *a)
+	quantizeF16(dst[n:], src[n:], *a)
+}
+
+// grid is a in the terms of the kernels.
+func (a *Affine) grid() kern.Grid {
+	return kern.Grid{Min: a.Min, Inv: a.Inv, Scale: a.Scale, Off: a.Off, Lo: a.Lo, Hi: a.Hi}
 }
 
 func quantizeF16(dst []byte, src []uint16, a Affine) {
@@ -39,7 +46,8 @@ func quantizeBF16(dst []byte, src []uint16, a Affine) {
 // Dequantize sets dst[i] to the pattern of the value of code codes[i]; dst is as long as codes.
 // Values beyond the dtype's range become its largest.
 func Dequantize(d kv.DType, dst []uint16, codes []byte, a *Affine) {
-	dst = dst[:len(codes)]
+	n := kern.Dequantize(d == kv.BF16, dst, codes, a.grid())
+	dst, codes = dst[n:len(codes)], codes[n:]
 	off, scale, low := a.Off, a.Scale, a.Min
 	if d == kv.BF16 {
 		for i, c := range codes {
@@ -97,6 +105,8 @@ func QuantizeColumns(d kv.DType, dst []byte, src []uint16, c *Columns) {
 	n := len(src)
 	dst = dst[:n]
 	low, inv, off := c.Min[:n], c.Inv[:n], c.Off[:n]
+	done := kern.QuantizeColumns(d == kv.BF16, dst, src, c.columns(n))
+	dst, src, low, inv, off = dst[done:], src[done:], low[done:], inv[done:], off[done:]
 	if d == kv.BF16 {
 		for i, h := range src {
 			t := float32((widenBF16(h) - low[i]) * inv[i])
@@ -112,11 +122,19 @@ func QuantizeColumns(d kv.DType, dst []byte, src []uint16, c *Columns) {
 	}
 }
 
+// columns is the first n grids of c in the terms of the kernels.
+func (c *Columns) columns(n int) kern.Columns {
+	return kern.Columns{Min: c.Min[:n], Inv: c.Inv[:n], Scale: c.Scale[:n], Off: c.Off[:n],
+		Lo: c.Lo, Hi: c.Hi}
+}
+
 // DequantizeColumns undoes QuantizeColumns.
 func DequantizeColumns(d kv.DType, dst []uint16, codes []byte, c *Columns) {
 	n := len(codes)
 	dst = dst[:n]
 	low, scale, off := c.Min[:n], c.Scale[:n], c.Off[:n]
+	done := kern.DequantizeColumns(d == kv.BF16, dst, codes, c.columns(n))
+	dst, codes, low, scale, off = dst[done:], codes[done:], low[done:], scale[done:], off[done:]
 	if d == kv.BF16 {
 		for i, q := range codes {
 			dst[i] = narrowBF16(float32(float32(int32(q)-off[i])*scale[i]) + low[i])

@@ -1,10 +1,12 @@
 package quant
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // A Float8 is a format of 8 bits: a sign, an exponent, a fraction (Micikevicius et al., FP8
@@ -88,16 +90,27 @@ func (f *Float8) Encode(x float32) byte {
 // EncodeBits sets dst[i] to the code of the pattern src[i]; dst is as long as src, whose
 // patterns are finite.
 func (f *Float8) EncodeBits(d kv.DType, dst []byte, src []uint16) {
-	t := f.tables[d]()
 	dst = dst[:len(src)]
-	for i, bits := range src {
-		dst[i] = t[bits]
+	n := f.kern().Encode8(d == kv.BF16, dst, src, 1)
+	if n == len(src) {
+		return // without making the table
 	}
+	t := f.tables[d]()
+	for i := n; i < len(src); i++ {
+		dst[i] = t[src[i]]
+	}
+}
+
+// kern is f in the terms of the kernels.
+func (f *Float8) kern() kern.Float8 {
+	return kern.Float8{Fraction: f.fraction, Bias: f.bias, Top: f.top}
 }
 
 // EncodeScaled is EncodeBits of the values times inv.
 func (f *Float8) EncodeScaled(d kv.DType, dst []byte, src []uint16, inv float32) {
 	dst = dst[:len(src)]
+	n := f.kern().Encode8(d == kv.BF16, dst, src, inv)
+	dst, src = dst[n:], src[n:]
 	g := Float8{fraction: f.fraction, bias: f.bias, top: f.top}
 	if d == kv.BF16 {
 		for i, h := range src {
@@ -112,17 +125,23 @@ func (f *Float8) EncodeScaled(d kv.DType, dst []byte, src []uint16, inv float32)
 
 // Valid says whether all codes are numbers.
 func (f *Float8) Valid(codes []byte) bool {
-	var top byte
-	for _, c := range codes {
-		top = max(top, c&0x7f)
+	const sevens, eighths = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	over := uint64(0x7f-f.top) * 0x0101010101010101 // carries into the eighth bit above top
+	var bad uint64
+	for ; len(codes) >= 8; codes = codes[8:] {
+		bad |= binary.LittleEndian.Uint64(codes)&sevens + over
 	}
-	return uint32(top) <= f.top
+	for _, c := range codes {
+		bad |= uint64(c&0x7f) + over
+	}
+	return bad&eighths == 0
 }
 
 // Decode sets dst[i] to the pattern of the number that codes[i] means.
 func (f *Float8) Decode(d kv.DType, dst []uint16, codes []byte) {
 	t := &f.direct[d]
-	dst = dst[:len(codes)]
+	n := f.kern().Decode8(d == kv.BF16, dst, codes, 1)
+	dst, codes = dst[n:len(codes)], codes[n:]
 	for i, c := range codes {
 		dst[i] = t[c]
 	}
@@ -131,7 +150,8 @@ func (f *Float8) Decode(d kv.DType, dst []uint16, codes []byte) {
 // DecodeScaled is Decode of the numbers times scale. Values beyond the dtype's range become its
 // largest.
 func (f *Float8) DecodeScaled(d kv.DType, dst []uint16, codes []byte, scale float32, t *Table) {
-	dst = dst[:len(codes)]
+	n := f.kern().Decode8(d == kv.BF16, dst, codes, scale)
+	dst, codes = dst[n:len(codes)], codes[n:]
 	if len(codes) >= 2*len(t) {
 		for c, x := range f.values {
 			t[c] = narrowF16(x * scale)

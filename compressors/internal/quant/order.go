@@ -4,7 +4,10 @@
 // code depends on it.
 package quant
 
-import "kvgauge/compressors/kv"
+import (
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
+)
 
 // Keys order 16-bit floats as integers: a < b as floats if Key(a) < Key(b) as integers. -0 comes
 // before +0, infinities and NaNs at the ends.
@@ -36,8 +39,12 @@ func Finite(d kv.DType, lo, hi int32) bool {
 
 // MinMax returns the smallest and the largest key of row, or NoLow and NoHigh if it is empty.
 func MinMax(row []uint16) (lo, hi int32) {
-	lo, hi = NoLow, NoHigh
-	lo2, hi2 := lo, hi
+	lo2, hi2 := NoLow, NoHigh
+	lo, hi, n := kern.MinMaxKeys(row)
+	if n == 0 {
+		lo, hi = NoLow, NoHigh
+	}
+	row = row[n:]
 	for len(row) >= 4 {
 		p := (*[4]uint16)(row)
 		a, b, c, d := Key(p[0]), Key(p[1]), Key(p[2]), Key(p[3])
@@ -57,8 +64,8 @@ func MinMax(row []uint16) (lo, hi int32) {
 // MinMaxColumns lowers lo[i] and raises hi[i] to the key of row[i]; the slices have equal length.
 func MinMaxColumns(lo, hi []int32, row []uint16) {
 	lo, hi = lo[:len(row)], hi[:len(row)]
-	for i, bits := range row {
-		k := Key(bits)
+	for i := kern.MinMaxColumns(lo, hi, row); i < len(row); i++ {
+		k := Key(row[i])
 		lo[i] = min(lo[i], k)
 		hi[i] = max(hi[i], k)
 	}
@@ -67,7 +74,9 @@ func MinMaxColumns(lo, hi []int32, row []uint16) {
 // AbsMax returns the largest pattern of row without its sign, which is that of the largest
 // magnitude; 0 if row is empty.
 func AbsMax(row []uint16) uint16 {
-	var top, top2 uint16
+	var top2 uint16
+	top, n := kern.AbsMaxBits(row)
+	row = row[n:]
 	for len(row) >= 2 {
 		p := (*[2]uint16)(row)
 		top, top2 = max(top, p[0]&0x7fff), max(top2, p[1]&0x7fff)

@@ -1,6 +1,10 @@
 package quant
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"kvgauge/internal/kern"
+)
 
 // PackedBytes returns how many bytes n codes of the given width take.
 func PackedBytes(n, bits int) int { return (n*bits + 7) / 8 }
@@ -13,6 +17,8 @@ func Pack(dst, codes []byte, bits int) {
 		copy(dst, codes)
 		return
 	}
+	n := kern.Pack(dst, codes, bits)
+	dst, codes = dst[n*bits/8:], codes[n:]
 	for len(codes) >= 8 {
 		x := squeeze(binary.LittleEndian.Uint64(codes), bits)
 		codes = codes[8:]
@@ -42,6 +48,8 @@ func Unpack(codes, src []byte, bits int) {
 		copy(codes, src)
 		return
 	}
+	n := kern.Unpack(codes, src, bits)
+	codes, src = codes[n:], src[n*bits/8:]
 	for len(codes) >= 8 {
 		var x uint64
 		switch {

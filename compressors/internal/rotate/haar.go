@@ -3,6 +3,7 @@ package rotate
 import (
 	"math"
 
+	"kvgauge/internal/kern"
 	"kvgauge/internal/nprand"
 )
 
@@ -65,14 +66,7 @@ func apply(dst, m, src []float32) {
 	n := len(dst)
 	k := 0
 	for ; k+4 <= len(src); k += 4 {
-		a, b, c, d := src[k], src[k+1], src[k+2], src[k+3]
-		r0, r1, r2, r3 := m[k*n:][:n], m[(k+1)*n:][:n], m[(k+2)*n:][:n], m[(k+3)*n:][:n]
-		for i, v := range dst {
-			v += float32(a * r0[i])
-			v += float32(b * r1[i])
-			v += float32(c * r2[i])
-			dst[i] = v + float32(d*r3[i])
-		}
+		kern.Axpy4x32(dst, m[k*n:(k+4)*n], (*[4]float32)(src[k:]))
 	}
 	for ; k < len(src); k++ {
 		for i, x := range m[k*n : (k+1)*n] {
