@@ -3,79 +3,131 @@
 package kern
 
 // minMaxAVX2 returns the least and the greatest key of n patterns, a multiple of 16.
+//
+//go:noescape
 func minMaxAVX2(src *uint16, n int) (lo int32, hi int32)
 
 // absMaxAVX2 returns the greatest pattern without sign of n, a multiple of 16.
+//
+//go:noescape
 func absMaxAVX2(src *uint16, n int) uint32
 
 // minMaxColumnsAVX2 lowers lo and raises hi to the keys of src, n a multiple of 8.
+//
+//go:noescape
 func minMaxColumnsAVX2(lo *int32, hi *int32, src *uint16, n int)
 
 // quantizeF16AVX2 sets dst to the codes of src, n a multiple of 16. off is less the bits of 1.5·2^23.
+//
+//go:noescape
 func quantizeF16AVX2(dst *byte, src *uint16, n int, minimum float32, inv float32, off int32, lo int32, hi int32)
 
 // dequantizeF16AVX2 sets dst to the patterns of codes, n a multiple of 8.
+//
+//go:noescape
 func dequantizeF16AVX2(dst *uint16, codes *byte, n int, scale float32, minimum float32, off int32)
 
 // quantizeColumnsF16AVX2 is quantize with a grid per column, n a multiple of 16; off is whole.
+//
+//go:noescape
 func quantizeColumnsF16AVX2(dst *byte, src *uint16, n int, minimum *float32, inv *float32, off *int32, lo int32, hi int32)
 
 // dequantizeColumnsF16AVX2 is dequantize with a grid per column, n a multiple of 8.
+//
+//go:noescape
 func dequantizeColumnsF16AVX2(dst *uint16, codes *byte, n int, scale *float32, minimum *float32, off *int32)
 
 // float8EncodeF16AVX2 sets dst to the 8-bit floats nearest to src·inv, n a multiple of 16.
+//
+//go:noescape
 func float8EncodeF16AVX2(dst *byte, src *uint16, n int, inv float32, shift uint64, rebase uint32, border uint32, one uint32, top uint32)
 
 // float8DecodeF16AVX2 sets dst to the patterns of value·scale, n a multiple of 8; value is base times the binary16 whose bits are the code's magnitude shifted left.
+//
+//go:noescape
 func float8DecodeF16AVX2(dst *uint16, codes *byte, n int, shift uint64, base float32, scale float32)
 
 // widenF16AVX2 widens n patterns, a multiple of 8.
+//
+//go:noescape
 func widenF16AVX2(dst *float32, src *uint16, n int)
 
 // narrowCutF16AVX2 rounds n numbers, a multiple of 8, cut to the largest finite one.
+//
+//go:noescape
 func narrowCutF16AVX2(dst *uint16, src *float32, n int)
 
 // quantizeBF16AVX2 sets dst to the codes of src, n a multiple of 16. off is less the bits of 1.5·2^23.
+//
+//go:noescape
 func quantizeBF16AVX2(dst *byte, src *uint16, n int, minimum float32, inv float32, off int32, lo int32, hi int32)
 
 // dequantizeBF16AVX2 sets dst to the patterns of codes, n a multiple of 8.
+//
+//go:noescape
 func dequantizeBF16AVX2(dst *uint16, codes *byte, n int, scale float32, minimum float32, off int32)
 
 // quantizeColumnsBF16AVX2 is quantize with a grid per column, n a multiple of 16; off is whole.
+//
+//go:noescape
 func quantizeColumnsBF16AVX2(dst *byte, src *uint16, n int, minimum *float32, inv *float32, off *int32, lo int32, hi int32)
 
 // dequantizeColumnsBF16AVX2 is dequantize with a grid per column, n a multiple of 8.
+//
+//go:noescape
 func dequantizeColumnsBF16AVX2(dst *uint16, codes *byte, n int, scale *float32, minimum *float32, off *int32)
 
 // float8EncodeBF16AVX2 sets dst to the 8-bit floats nearest to src·inv, n a multiple of 16.
+//
+//go:noescape
 func float8EncodeBF16AVX2(dst *byte, src *uint16, n int, inv float32, shift uint64, rebase uint32, border uint32, one uint32, top uint32)
 
 // float8DecodeBF16AVX2 sets dst to the patterns of value·scale, n a multiple of 8; value is base times the binary16 whose bits are the code's magnitude shifted left.
+//
+//go:noescape
 func float8DecodeBF16AVX2(dst *uint16, codes *byte, n int, shift uint64, base float32, scale float32)
 
 // widenBF16AVX2 widens n patterns, a multiple of 8.
+//
+//go:noescape
 func widenBF16AVX2(dst *float32, src *uint16, n int)
 
 // narrowCutBF16AVX2 rounds n numbers, a multiple of 8, cut to the largest finite one.
+//
+//go:noescape
 func narrowCutBF16AVX2(dst *uint16, src *float32, n int)
 
 // pack4AVX2 packs n codes of 4 bits, a multiple of 32.
+//
+//go:noescape
 func pack4AVX2(dst *byte, codes *byte, n int)
 
 // unpack4AVX2 unpacks n codes of 4 bits, a multiple of 32.
+//
+//go:noescape
 func unpack4AVX2(codes *byte, src *byte, n int)
 
 // pack2AVX2 packs n codes of 2 bits, a multiple of 32.
+//
+//go:noescape
 func pack2AVX2(dst *byte, codes *byte, n int)
 
 // unpack2AVX2 unpacks n codes of 2 bits, a multiple of 32.
+//
+//go:noescape
 func unpack2AVX2(codes *byte, src *byte, n int)
 
 // axpy64AVX2 adds a·x to dst, n a multiple of 4.
+//
+//go:noescape
 func axpy64AVX2(dst *float64, x *float64, n int, a float64)
 
 // axpy4x64AVX2 adds a[j] times row j to dst for j = 0 to 3, n a multiple of 4.
+//
+//go:noescape
 func axpy4x64AVX2(dst *float64, rows *float64, n int, a *float64, stride uintptr)
 
 // axpy4x32AVX2 adds a[j] times row j to dst for j = 0 to 3, n a multiple of 8.
+//
+//go:noescape
 func axpy4x32AVX2(dst *float32, rows *float32, n int, a *float32, stride uintptr)

@@ -11,6 +11,7 @@ import (
 func float8Encode(bf16 bool) {
 	TEXT("float8Encode"+suffix(bf16)+"AVX2", NOSPLIT,
 		"func(dst *byte, src *uint16, n int, inv float32, shift uint64, rebase, border, one, top uint32)")
+	Pragma("noescape")
 	Doc("float8Encode" + suffix(bf16) + "AVX2 sets dst to the 8-bit floats nearest to src·inv, n a multiple of 16.")
 	dst, src := ptr("dst"), ptr("src")
 	inv := splatArg("inv")
@@ -58,6 +59,7 @@ func float8Encode(bf16 bool) {
 func float8Decode(bf16 bool) {
 	TEXT("float8Decode"+suffix(bf16)+"AVX2", NOSPLIT,
 		"func(dst *uint16, codes *byte, n int, shift uint64, base, scale float32)")
+	Pragma("noescape")
 	Doc("float8Decode" + suffix(bf16) + "AVX2 sets dst to the patterns of value·scale, n a multiple of 8; " +
 		"value is base times the binary16 whose bits are the code's magnitude shifted left.")
 	dst, codes := ptr("dst"), ptr("codes")
@@ -103,6 +105,7 @@ func splatX(v uint32) VecVirtual {
 
 func pack4() {
 	TEXT("pack4AVX2", NOSPLIT, "func(dst, codes *byte, n int)")
+	Pragma("noescape")
 	Doc("pack4AVX2 packs n codes of 4 bits, a multiple of 32.")
 	dst, codes, weights := ptr("dst"), ptr("codes"), splatX(0x10011001)
 	a, b := XMM(), XMM()
@@ -121,6 +124,7 @@ func pack4() {
 
 func unpack4() {
 	TEXT("unpack4AVX2", NOSPLIT, "func(codes, src *byte, n int)")
+	Pragma("noescape")
 	Doc("unpack4AVX2 unpacks n codes of 4 bits, a multiple of 32.")
 	codes, src, low := ptr("codes"), ptr("src"), splatX(0x0f0f0f0f)
 	loop(32, func() {
@@ -150,6 +154,7 @@ func split(a, low VecVirtual, width uint64) (first, second VecVirtual) {
 
 func pack2() {
 	TEXT("pack2AVX2", NOSPLIT, "func(dst, codes *byte, n int)")
+	Pragma("noescape")
 	Doc("pack2AVX2 packs n codes of 2 bits, a multiple of 32.")
 	dst, codes := ptr("dst"), ptr("codes")
 	pairs, quads := splatX(0x04010401), splatX(0x00100001)
@@ -172,6 +177,7 @@ func pack2() {
 
 func unpack2() {
 	TEXT("unpack2AVX2", NOSPLIT, "func(codes, src *byte, n int)")
+	Pragma("noescape")
 	Doc("unpack2AVX2 unpacks n codes of 2 bits, a multiple of 32.")
 	codes, src, low, low2 := ptr("codes"), ptr("src"), splatX(0x0f0f0f0f), splatX(0x03030303)
 	loop(32, func() {
@@ -189,6 +195,7 @@ func unpack2() {
 
 func axpy64() {
 	TEXT("axpy64AVX2", NOSPLIT, "func(dst, x *float64, n int, a float64)")
+	Pragma("noescape")
 	Doc("axpy64AVX2 adds a·x to dst, n a multiple of 4.")
 	dst, x := ptr("dst"), ptr("x")
 	a, y := YMM(), YMM()
@@ -237,12 +244,14 @@ func fourRows(lanes int, broadcast, mul, add, move func(...Op), size int) {
 
 func axpy4x64() {
 	TEXT("axpy4x64AVX2", NOSPLIT, "func(dst, rows *float64, n int, a *float64, stride uintptr)")
+	Pragma("noescape")
 	Doc("axpy4x64AVX2 adds a[j] times row j to dst for j = 0 to 3, n a multiple of 4.")
 	fourRows(4, VBROADCASTSD, VMULPD, VADDPD, VMOVUPD, 8)
 }
 
 func axpy4x32() {
 	TEXT("axpy4x32AVX2", NOSPLIT, "func(dst, rows *float32, n int, a *float32, stride uintptr)")
+	Pragma("noescape")
 	Doc("axpy4x32AVX2 adds a[j] times row j to dst for j = 0 to 3, n a multiple of 8.")
 	fourRows(8, VBROADCASTSS, VMULPS, VADDPS, VMOVUPS, 4)
 }

@@ -164,6 +164,7 @@ func half(x VecVirtual, op func(ops ...Op)) {
 
 func minMax() {
 	TEXT("minMaxAVX2", NOSPLIT, "func(src *uint16, n int) (lo, hi int32)")
+	Pragma("noescape")
 	Doc("minMaxAVX2 returns the least and the greatest key of n patterns, a multiple of 16.")
 	src, low15 := ptr("src"), splatW(0x7fff)
 	lo, hi, x := splatW(0x7fff), splatW(0x8000), YMM()
@@ -194,6 +195,7 @@ func minMax() {
 
 func absMax() {
 	TEXT("absMaxAVX2", NOSPLIT, "func(src *uint16, n int) uint32")
+	Pragma("noescape")
 	Doc("absMaxAVX2 returns the greatest pattern without sign of n, a multiple of 16.")
 	src, low15 := ptr("src"), splatW(0x7fff)
 	hi, x := YMM(), YMM()
@@ -217,6 +219,7 @@ func absMax() {
 
 func minMaxColumns() {
 	TEXT("minMaxColumnsAVX2", NOSPLIT, "func(lo, hi *int32, src *uint16, n int)")
+	Pragma("noescape")
 	Doc("minMaxColumnsAVX2 lowers lo and raises hi to the keys of src, n a multiple of 8.")
 	lo, hi, src, low15 := ptr("lo"), ptr("hi"), ptr("src"), splatD(0x7fff)
 	x, s := YMM(), YMM()
@@ -251,6 +254,7 @@ const magic, magicBits = 0x4b400000, 0x4b400000 // 1.5·2^23 as a float32
 func quantize(bf16 bool) {
 	TEXT("quantize"+suffix(bf16)+"AVX2", NOSPLIT,
 		"func(dst *byte, src *uint16, n int, minimum, inv float32, off, lo, hi int32)")
+	Pragma("noescape")
 	Doc("quantize" + suffix(bf16) + "AVX2 sets dst to the codes of src, n a multiple of 16. off is less the bits of 1.5·2^23.")
 	dst, src := ptr("dst"), ptr("src")
 	low, inv, off, lo, hi := splatArg("minimum"), splatArg("inv"), splatArg("off"), splatArg("lo"), splatArg("hi")
@@ -278,6 +282,7 @@ func quantize(bf16 bool) {
 func dequantize(bf16 bool) {
 	TEXT("dequantize"+suffix(bf16)+"AVX2", NOSPLIT,
 		"func(dst *uint16, codes *byte, n int, scale, minimum float32, off int32)")
+	Pragma("noescape")
 	Doc("dequantize" + suffix(bf16) + "AVX2 sets dst to the patterns of codes, n a multiple of 8.")
 	dst, codes := ptr("dst"), ptr("codes")
 	scale, low, off := splatArg("scale"), splatArg("minimum"), splatArg("off")
@@ -300,6 +305,7 @@ func dequantize(bf16 bool) {
 func quantizeColumns(bf16 bool) {
 	TEXT("quantizeColumns"+suffix(bf16)+"AVX2", NOSPLIT,
 		"func(dst *byte, src *uint16, n int, minimum, inv *float32, off *int32, lo, hi int32)")
+	Pragma("noescape")
 	Doc("quantizeColumns" + suffix(bf16) + "AVX2 is quantize with a grid per column, n a multiple of 16; off is whole.")
 	dst, src := ptr("dst"), ptr("src")
 	low, inv, off := ptr("minimum"), ptr("inv"), ptr("off")
@@ -331,6 +337,7 @@ func quantizeColumns(bf16 bool) {
 func dequantizeColumns(bf16 bool) {
 	TEXT("dequantizeColumns"+suffix(bf16)+"AVX2", NOSPLIT,
 		"func(dst *uint16, codes *byte, n int, scale, minimum *float32, off *int32)")
+	Pragma("noescape")
 	Doc("dequantizeColumns" + suffix(bf16) + "AVX2 is dequantize with a grid per column, n a multiple of 8.")
 	dst, codes := ptr("dst"), ptr("codes")
 	scale, low, off := ptr("scale"), ptr("minimum"), ptr("off")
@@ -355,6 +362,7 @@ func dequantizeColumns(bf16 bool) {
 
 func widen(bf16 bool) {
 	TEXT("widen"+suffix(bf16)+"AVX2", NOSPLIT, "func(dst *float32, src *uint16, n int)")
+	Pragma("noescape")
 	Doc("widen" + suffix(bf16) + "AVX2 widens n patterns, a multiple of 8.")
 	dst, src := ptr("dst"), ptr("src")
 	loop(8, func() {
@@ -368,6 +376,7 @@ func widen(bf16 bool) {
 
 func narrow(bf16 bool) {
 	TEXT("narrowCut"+suffix(bf16)+"AVX2", NOSPLIT, "func(dst *uint16, src *float32, n int)")
+	Pragma("noescape")
 	Doc("narrowCut" + suffix(bf16) + "AVX2 rounds n numbers, a multiple of 8, cut to the largest finite one.")
 	dst, src, r := ptr("dst"), ptr("src"), newRounder(bf16)
 	x := YMM()
