@@ -51,13 +51,17 @@ func (m *Matrix) SetRows(from int, src []float32) {
 	}
 }
 
-// interleave sets dst[k*16+r] = src[r*cols+k] for 16 rows, four at a time.
+// interleave sets dst[k*16+r] = src[r*cols+k] for 16 rows.
 func interleave(dst, src []float32, cols int) {
-	for r := 0; r < panel; r += 4 {
-		r0, r1 := src[r*cols:(r+1)*cols], src[(r+1)*cols:(r+2)*cols]
-		r2, r3 := src[(r+2)*cols:(r+3)*cols], src[(r+3)*cols:(r+4)*cols]
-		for k, v := range r0 {
-			*(*[4]float32)(dst[k*panel+r:]) = [4]float32{v, r1[k], r2[k], r3[k]}
+	from := 0
+	if level >= AVX2 && cols >= 8 {
+		from = cols &^ 7
+		_, _ = dst[from*panel-1], src[panel*cols-1]
+		interleave16(dst, src, cols, from)
+	}
+	for k := from; k < cols; k++ {
+		for r := range panel {
+			dst[k*panel+r] = src[r*cols+k]
 		}
 	}
 }
@@ -99,23 +103,34 @@ func (m *Matrix) Truncate(rows int) {
 	}
 }
 
-// blockRows is how many rows of x pass over all panels before the next are taken, so that they stay
-// in the second-level cache.
-const blockRows = 96
+// blockBytes is how much of x passes over all panels before the next rows are taken, so that it
+// stays in the second-level cache.
+const blockBytes = 512 << 10
+
+// blockRows returns into blocks of how many rows n rows are cut: equal ones, of whole tiles.
+func blockRows(n, cols int) int {
+	most := max(maxTile, blockBytes/(4*cols+1)/maxTile*maxTile)
+	blocks := (n + most - 1) / most
+	return ((n+blocks-1)/blocks + maxTile - 1) / maxTile * maxTile
+}
 
 // Mul sets dst[i*ldd+j] to row i of x times row j of the matrix, for n rows of x that lie ldx apart
 // and all rows j. It uses every processor. Each element is one sum over the columns in order, so
 // a row of dst depends on its row of x alone: not on n, not on how the work was shared.
 func (m *Matrix) Mul(dst []float32, ldd int, x []float32, ldx, n int) {
+	if n == 0 || m.rows == 0 {
+		return
+	}
 	panels := (m.rows + panel - 1) / panel
+	block := blockRows(n, m.cols)
 	// A task is a block of rows and a run of panels with enough work to be worth a goroutine.
-	run := max(2, min(panels, 1<<17/(min(n, blockRows)*m.cols*panel+1)))
+	run := max(2, min(panels, 1<<17/(min(n, block)*m.cols*panel+1)))
 	run += run & 1 // even, for the 32-column kernels
 	runs := (panels + run - 1) / run
-	blocks := (n + blockRows - 1) / blockRows
+	blocks := (n + block - 1) / block
 	Parallel(runs*blocks, func(task int) {
-		r0 := task / runs * blockRows
-		r1 := min(n, r0+blockRows)
+		r0 := task / runs * block
+		r1 := min(n, r0+block)
 		c0 := task % runs * run * panel
 		c1 := min(m.rows, c0+run*panel)
 		m.MulSerial(dst[r0*ldd+c0:], ldd, x[r0*ldx:], ldx, r1-r0, c0, c1)

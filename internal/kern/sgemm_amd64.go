@@ -64,3 +64,9 @@ func gemmTile(dst []float32, ldd int, x []float32, ldx int, b []float32, ldb, st
 		}
 	}
 }
+
+// interleave16 packs columns [0, cols) of 16 rows of stride values.
+func interleave16(dst, src []float32, stride, cols int) {
+	interleave8AVX2(&dst[0], &src[0], stride, cols)
+	interleave8AVX2(&dst[8], &src[8*stride], stride, cols)
+}

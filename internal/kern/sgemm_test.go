@@ -140,6 +140,22 @@ func TestMatrixKeepsItsRows(t *testing.T) {
 	}
 }
 
+func TestSetRowsAtOnceIsRowByRow(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, cols := range []int{1, 7, 8, 9, 40, 67} {
+			w := floats(20, 50*cols)
+			whole, single := NewMatrix(50, cols), NewMatrix(50, cols)
+			whole.SetRows(0, w)
+			for r := range 50 {
+				single.SetRows(r, w[r*cols:(r+1)*cols])
+			}
+			if !slices.Equal(whole.data, single.data) {
+				t.Errorf("%d columns: rows set at once differ", cols)
+			}
+		}
+	})
+}
+
 func TestMulOfNothing(t *testing.T) {
 	NewMatrix(4, 4).Mul(nil, 4, nil, 4, 0)
 	got := []float32{7}

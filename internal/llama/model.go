@@ -49,6 +49,7 @@ func Load(w *weights.Model) (*Model, error) {
 	m := &Model{Config: c, rope: NewRope(c.RopeTheta, c.HeadDim)}
 	m.arena.New = func() any { return &arena{} }
 	l := &loader{w: w}
+	l.buffers.New = func() any { return new([]float32) }
 	m.embed = l.matrix(c.Hidden, weights.Embedding, c.Vocab)
 	m.head = m.embed
 	if !c.TiedHead {
@@ -89,12 +90,13 @@ func (m *Model) Bytes() int {
 
 // A loader collects what is to be read and then reads it on every processor.
 type loader struct {
-	w    *weights.Model
-	jobs []func() error
+	w       *weights.Model
+	jobs    []func() error
+	buffers sync.Pool // of *[]float32
 }
 
 // chunkRows is how many rows a job reads: a multiple of the 16 that lie interleaved.
-const chunkRows = 1024
+const chunkRows = 256
 
 // matrix returns a matrix that run will fill with the rows of the named tensors, one below the
 // other. parts alternates names and row counts.
@@ -122,11 +124,13 @@ func (l *loader) matrix(cols int, parts ...any) *kern.Matrix {
 				if lo >= hi {
 					continue
 				}
-				buf := make([]float32, (hi-lo)*cols)
-				if err := l.w.Rows(p.name, buf, lo-p.at); err != nil {
+				buf := l.buffers.Get().(*[]float32)
+				rows := grow(buf, (hi-lo)*cols)
+				if err := l.w.Rows(p.name, rows, lo-p.at); err != nil {
 					return err
 				}
-				m.SetRows(lo, buf)
+				m.SetRows(lo, rows)
+				l.buffers.Put(buf)
 			}
 			return nil
 		})

@@ -6,19 +6,28 @@ import "encoding/binary"
 
 func widenQ40(dst []float32, src []byte) {
 	d := half(src)
-	out, qs := (*[32]float32)(dst), (*[16]byte)(src[2:])
-	for j, q := range qs {
-		out[j] = d * float32(int(q&15)-8)
-		out[j+16] = d * float32(int(q>>4)-8)
+	var table [16]float32
+	for i := range table {
+		table[i] = d * float32(i-8)
 	}
+	spread(dst, (*[16]byte)(src[2:]), &table)
 }
 
 func widenQ41(dst []float32, src []byte) {
 	d, m := half(src), half(src[2:])
-	out, qs := (*[32]float32)(dst), (*[16]byte)(src[4:])
+	var table [16]float32
+	for i := range table {
+		table[i] = float32(d*float32(i)) + m
+	}
+	spread(dst, (*[16]byte)(src[4:]), &table)
+}
+
+// spread sets the 32 values of dst to those that the nibbles of qs stand for.
+func spread(dst []float32, qs *[16]byte, table *[16]float32) {
+	low, high := (*[16]float32)(dst), (*[16]float32)(dst[16:])
 	for j, q := range qs {
-		out[j] = float32(d*float32(q&15)) + m
-		out[j+16] = float32(d*float32(q>>4)) + m
+		low[j] = table[q&15]
+		high[j] = table[q>>4]
 	}
 }
 
