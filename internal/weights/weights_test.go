@@ -178,3 +178,12 @@ func TestErrorsNameTheFile(t *testing.T) {
 		}
 	}
 }
+
+func mustRead(t testing.TB, dir, name string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
