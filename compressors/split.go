@@ -1,6 +1,8 @@
 package compressors
 
 import (
+	"encoding/binary"
+
 	"kvgauge/compressors/internal/bytecode"
 	"kvgauge/compressors/kv"
 	"kvgauge/internal/registry"
@@ -139,10 +141,9 @@ func (p splitPlanes) read(src []byte, n int) ([]byte, bool) {
 // splitBits cuts patterns into high and low bytes, all of equal length.
 func splitBits(high, low []byte, src []uint16) {
 	for len(src) >= 8 && len(high) >= 8 && len(low) >= 8 {
-		p, hi, lo := (*[8]uint16)(src), (*[8]byte)(high), (*[8]byte)(low)
-		for i, b := range p {
-			hi[i], lo[i] = byte(b>>8), byte(b)
-		}
+		a, b := load4(src), load4(src[4:])
+		binary.LittleEndian.PutUint64(high, squeeze4(a>>8)|squeeze4(b>>8)<<32)
+		binary.LittleEndian.PutUint64(low, squeeze4(a)|squeeze4(b)<<32)
 		src, high, low = src[8:], high[8:], low[8:]
 	}
 	for i, b := range src {
@@ -152,14 +153,32 @@ func splitBits(high, low []byte, src []uint16) {
 
 // mergeBits undoes splitBits.
 func mergeBits(dst []uint16, high, low []byte) {
-	for len(dst) >= 8 && len(high) >= 8 && len(low) >= 8 {
-		p, hi, lo := (*[8]uint16)(dst), (*[8]byte)(high), (*[8]byte)(low)
-		for i := range p {
-			p[i] = uint16(hi[i])<<8 | uint16(lo[i])
-		}
-		dst, high, low = dst[8:], high[8:], low[8:]
+	for len(dst) >= 4 && len(high) >= 4 && len(low) >= 4 {
+		x := stretch4(uint64(binary.LittleEndian.Uint32(high)))<<8 |
+			stretch4(uint64(binary.LittleEndian.Uint32(low)))
+		p := (*[4]uint16)(dst)
+		p[0], p[1], p[2], p[3] = uint16(x), uint16(x>>16), uint16(x>>32), uint16(x>>48)
+		dst, high, low = dst[4:], high[4:], low[4:]
 	}
 	for i := range dst {
 		dst[i] = uint16(high[i])<<8 | uint16(low[i])
 	}
+}
+
+func load4(src []uint16) uint64 {
+	p := (*[4]uint16)(src)
+	return uint64(p[0]) | uint64(p[1])<<16 | uint64(p[2])<<32 | uint64(p[3])<<48
+}
+
+// squeeze4 brings the low bytes of four 16-bit lanes together.
+func squeeze4(x uint64) uint64 {
+	x &= 0x00ff00ff00ff00ff
+	x = (x | x>>8) & 0x0000ffff0000ffff
+	return (x | x>>16) & 0xffffffff
+}
+
+// stretch4 undoes squeeze4.
+func stretch4(x uint64) uint64 {
+	x = (x | x<<16) & 0x0000ffff0000ffff
+	return (x | x<<8) & 0x00ff00ff00ff00ff
 }
