@@ -53,7 +53,8 @@ func newReport(e *env) *cobra.Command {
 	}
 	c.Flags().StringVarP(&out, "out", "o", "", "folder to write to (default: report in the first DIR)")
 	c.Flags().StringSliceVar(&formats, "format", nil,
-		"what to write, of "+strings.Join(report.Formats(), ",")+" (default: all)")
+		"what to write, of "+strings.Join(report.Formats(), ",")+" (default: all of these), or "+
+			report.KVShuttle+", its results.json")
 	return c
 }
 

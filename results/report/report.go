@@ -54,7 +54,7 @@ func (o output) write(files []*results.File, formats []string) error {
 	}
 	for _, f := range formats {
 		if writers[f] == nil {
-			return fmt.Errorf("format %q: want one of %s", f, strings.Join(Formats(), ", "))
+			return fmt.Errorf("format %q: want one of %s, %s", f, strings.Join(Formats(), ", "), KVShuttle)
 		}
 	}
 	v, err := arrange(files)
