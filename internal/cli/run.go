@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -15,6 +15,7 @@ import (
 
 	"kvgauge/bench"
 	"kvgauge/results"
+	"kvgauge/results/report"
 )
 
 func init() { verbs["run"] = newRun }
@@ -89,27 +90,22 @@ func (r *runCommand) run(ctx context.Context, config string) error {
 	return nil
 }
 
-// report prints the run's tables and writes its report.
+// report prints the run's tables and writes its report, as far as the sweep asks for them.
 func (r *runCommand) report(plan *bench.Plan) error {
 	f, err := results.Open(r.dir)
 	if err != nil {
 		return err
 	}
-	return writeReport(r.out, r.dir, f, plan.Sweep.Report)
-}
-
-// writeReport is set by the file that knows how reports are made.
-var writeReport = func(w io.Writer, dir string, f *results.File, formats []string) error {
-	for i := range f.Records {
-		rec := &f.Records[i]
-		if rec.Type != "codec" {
-			continue
+	files := []*results.File{f}
+	formats := slices.Clone(plan.Sweep.Report)
+	if at := slices.Index(formats, "table"); at >= 0 {
+		formats = slices.Delete(formats, at, at+1)
+		if err := report.Console(r.out, files, columns(r.out)); err != nil {
+			return err
 		}
-		line := rec.Skipped + rec.Failed
-		if m := rec.Metric("ratio"); m != nil {
-			line = fmt.Sprintf("ratio %.4g", results.Summarise(rec.Key(), m).Center)
-		}
-		fmt.Fprintf(w, "%s  %s  %s\n", rec.Coord("cache"), rec.Coord("codec"), line)
 	}
-	return nil
+	if len(formats) == 0 {
+		return nil
+	}
+	return report.Write(filepath.Join(r.dir, "report"), files, formats)
 }
