@@ -456,3 +456,22 @@ func TestDistortionIsWhatItsDefinitionSays(t *testing.T) {
 		t.Errorf("of zeros: %+v", d)
 	}
 }
+
+func TestEverySweepThatComesWithTheToolPlans(t *testing.T) {
+	for _, name := range configs.Names() {
+		s, err := configs.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, smoke := range []bool{false, true} {
+			p, err := NewPlan(context.Background(), s, PlanOptions{Smoke: smoke})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e := p.Estimate(context.Background()); e.Unknown > 0 || len(p.Cells) == 0 ||
+				p.Cells[0].Skip == "" && !(e.RawBytes > 0 && e.Seconds > 0 && e.MemoryBytes > 0 && e.DiskBytes > 0) {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+	}
+}

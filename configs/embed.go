@@ -33,9 +33,14 @@ func Names() []string {
 func Text(name string) ([]byte, error) { return embedded.ReadFile(name + ".yaml") }
 
 // Open reads the sweep at a path, or the embedded one of that name, and applies sets as Read
-// does. A file wins over a name.
+// does. A file wins over a name, a folder does not.
 func Open(pathOrName string, sets ...string) (*Sweep, error) {
 	text, err := readFile(pathOrName)
+	if info, statErr := os.Stat(pathOrName); statErr == nil && info.IsDir() {
+		if _, textErr := Text(pathOrName); textErr == nil {
+			err = fs.ErrNotExist
+		}
+	}
 	if err == nil {
 		return Read(pathOrName, text, sets...)
 	}

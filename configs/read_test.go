@@ -237,6 +237,10 @@ func TestOpenFindsFilesAndEmbeddedNames(t *testing.T) {
 	if s, err := Open(path); err != nil || s.Name != "my-sweep" {
 		t.Errorf("%+v, %v", s, err)
 	}
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("smoke", 0o755); err != nil { // such as the folder of an earlier run
+		t.Fatal(err)
+	}
 	if s, err := Open("smoke", "seed=3"); err != nil || s.Name != "smoke" || s.Seed != 3 {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -73,7 +73,7 @@ const (
 var Qualities = []string{NMSE, Cosine, AttentionError, KLD, Perplexity, Agreement, KOnly, VOnly}
 
 // Formats lists what report may name.
-var Formats = []string{"table", "html", "latex", "csv", "md", "svg", "pdf"}
+var Formats = []string{"table", "html", "latex", "csv", "md", "svg", "pdf", "kvshuttle"}
 
 // CPU is the device whose times are the run's own.
 const CPU = "cpu"

@@ -56,6 +56,7 @@ type Comparison struct {
 	Equal    int      `json:"equal"` // exact, simulated and numeric metrics that are equal
 	Changes  []Change `json:"changes"`
 	Timed    []Change `json:"timed"`
+	All      bool     `json:"-"` // text and Markdown also show what is tolerated or may be noise
 	old, new *File
 }
 

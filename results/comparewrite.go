@@ -33,11 +33,17 @@ func (c *Comparison) Write(w io.Writer, format string) error {
 	return fmt.Errorf("format %q: want one of %s", format, strings.Join(CompareFormats, ", "))
 }
 
-// shownTimed are the timed metrics that people are shown; the others follow from these.
-func (c *Comparison) shownTimed() []Change {
+// shown are the rows that people are shown: all that differs beyond tolerance and, unless All,
+// only those times whose difference is significant. Times that follow from others are left out.
+func (c *Comparison) shown() []Change {
 	var out []Change
+	for _, x := range c.Changes {
+		if c.All || x.Verdict != Tolerated {
+			out = append(out, x)
+		}
+	}
 	for _, x := range c.Timed {
-		if strings.HasPrefix(x.Cell, "codec|") {
+		if strings.HasPrefix(x.Cell, "codec|") && (c.All || x.Verdict == Faster || x.Verdict == Slower) {
 			out = append(out, x)
 		}
 	}
@@ -97,7 +103,20 @@ func (c *Comparison) summary() string {
 			text += fmt.Sprintf(", %d %s", counts[v], v)
 		}
 	}
-	return text
+	times := map[Verdict]int{}
+	for _, x := range c.Timed {
+		if strings.HasPrefix(x.Cell, "codec|") {
+			times[x.Verdict]++
+		}
+	}
+	switch {
+	case len(c.Timed) == 0:
+		return text
+	case !c.SameCPU:
+		return text + "\ntimes: not comparable between unlike processors"
+	}
+	return text + fmt.Sprintf("\ntimes: %d slower, %d faster, %d that may be noise (Mann-Whitney, Holm, 5 %%)",
+		times[Slower], times[Faster], times[NoClaim])
 }
 
 func (c *Comparison) text(w io.Writer) error {
@@ -105,7 +124,7 @@ func (c *Comparison) text(w io.Writer) error {
 		fmt.Fprintln(w, "note:", n)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, x := range append(c.Changes[:len(c.Changes):len(c.Changes)], c.shownTimed()...) {
+	for _, x := range c.shown() {
 		fmt.Fprintln(t, strings.TrimRight(strings.Join(x.columns(), "\t"), "\t"))
 	}
 	if err := t.Flush(); err != nil {
@@ -120,7 +139,7 @@ func (c *Comparison) markdown(w io.Writer) error {
 		fmt.Fprintf(w, "> %s\n\n", n)
 	}
 	fmt.Fprint(w, "| verdict | cell | metric | old → new | note |\n|---|---|---|---|---|\n")
-	for _, x := range append(c.Changes[:len(c.Changes):len(c.Changes)], c.shownTimed()...) {
+	for _, x := range c.shown() {
 		cols := x.columns()
 		for i := range cols {
 			cols[i] = strings.ReplaceAll(cols[i], "|", `\|`)

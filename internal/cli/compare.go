@@ -14,6 +14,7 @@ func init() { verbs["compare"] = newCompare }
 
 func newCompare(e *env) *cobra.Command {
 	var format string
+	var all bool
 	c := &cobra.Command{
 		Use: "compare OLD NEW", Args: want("OLD", "NEW"),
 		Short: "Compare two runs: did anything change that must not?",
@@ -35,6 +36,7 @@ a cell is gone, skipped or failed that was not.`,
 				return err
 			}
 			c := results.Compare(old, now)
+			c.All = all
 			if err := c.Write(e.out, format); err != nil {
 				return err
 			}
@@ -45,5 +47,6 @@ a cell is gone, skipped or failed that was not.`,
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", strings.Join(results.CompareFormats, ", "))
+	c.Flags().BoolVar(&all, "all", false, "show also what is tolerated or may be noise")
 	return c
 }

@@ -104,6 +104,13 @@ func (r *runCommand) report(plan *bench.Plan) error {
 			return err
 		}
 	}
+	formats = slices.DeleteFunc(formats, func(format string) bool {
+		unknown := !slices.Contains(report.Formats(), format)
+		if unknown {
+			fmt.Fprintf(r.err, "note: the report is not written as %s\n", format)
+		}
+		return unknown
+	})
 	if len(formats) == 0 {
 		return nil
 	}
