@@ -65,7 +65,7 @@ func breakeven(c *cache, at route) quantity {
 		get: func(w *row) value {
 			rec := w.Breakeven[at]
 			if rec == nil {
-				return value{Reason: "no break-even of this codec on " + at.Device}
+				return value{Reason: "break-even was not worked out on " + at.Device}
 			}
 			return measure(rec, "breakeven_gbps")
 		},
@@ -121,13 +121,18 @@ func (q quantity) bare() bool {
 	return strings.HasSuffix(q.group, "compress") || strings.HasPrefix(q.group, evenGroup)
 }
 
-// absent says whether no row has a value, all for one reason.
+// absent says whether no row has a value, and why: for one reason, or for several that stand in
+// the list of cells without numbers.
 func absent(vs []value) (reason string, all bool) {
 	for i, v := range vs {
-		if v.OK || (i > 0 && v.Reason != reason) {
+		switch {
+		case v.OK:
 			return "", false
+		case i == 0 || v.Reason == reason:
+			reason = v.Reason
+		default:
+			reason = "for reasons that differ by codec, listed under cells without numbers"
 		}
-		reason = v.Reason
 	}
 	return reason, len(vs) > 0
 }
@@ -146,8 +151,8 @@ func (t *Table) cell(q quantity, v value) (cell Cell) {
 	}
 	cell = Cell{Text: q.show(v.X)}
 	defer func() { sort.Ints(cell.Marks) }()
-	for _, f := range v.Flags {
-		cell.Marks = append(cell.Marks, t.note(flagText(f)))
+	if text := flagNote(v.Flags); text != "" {
+		cell.Marks = append(cell.Marks, t.note(text))
 	}
 	if !q.spans {
 		return cell

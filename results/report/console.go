@@ -79,9 +79,13 @@ func (c *console) missing(list []missing) {
 	if len(list) == 0 {
 		return
 	}
-	c.printf("%d cell%s without numbers\n", len(list), plural(len(list)))
+	n := 0
 	for _, m := range list {
-		c.printf("%s", wrap("  ", m.Kind+": "+m.Cell+": "+m.Reason, c.columns))
+		n += m.Cells
+	}
+	c.printf("%d cell%s without numbers\n", n, plural(n))
+	for _, m := range list {
+		c.printf("%s", wrap("  ", m.Kind+": "+m.Cell()+": "+m.Reason, c.columns))
 	}
 }
 

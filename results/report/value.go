@@ -44,6 +44,9 @@ func lookup(rec *results.Record, name string) (*results.Metric, []float64, strin
 		return nil, nil, "not measured in this run"
 	}
 	m := rec.Metric(name)
+	if _, reason := absence(rec); reason != "" {
+		return nil, nil, reason
+	}
 	switch {
 	case m == nil:
 		return nil, nil, "not among the metrics of this run"
@@ -147,21 +150,6 @@ func rateOf(rec *results.Record, op string) (gbs, times value) {
 }
 
 func lossless(w *row) bool { return w.Rec != nil && w.Rec.Attrs["lossless"] == "true" }
-
-// flagText words a flag for a footnote.
-func flagText(flag string) string {
-	switch flag {
-	case "fitted":
-		return "fitted: from a line through measured points, not measured at this size"
-	case "extrapolated":
-		return "extrapolated: outside the range that was measured"
-	case "roofline":
-		return "roofline: computed from the device's memory bandwidth, not measured"
-	case "low-trust", "low trust":
-		return "low trust: the calibration's origin has known faults"
-	}
-	return flag
-}
 
 // nameList joins names as a sentence does.
 func nameList(names []string) string {

@@ -24,6 +24,7 @@ type choice struct {
 	KLD     value // of Row, if it is lossy
 	Within  int   // codecs within the quality limit that were timed on this route
 	Nearest *row  // where Row is nil: which codec comes nearest to paying
+	Bounds  int   // codecs left out because their times are only bounds
 	// Unjudged is the fastest codec whose quality is unknown, where it beats the choice.
 	Unjudged *row
 }
@@ -57,6 +58,8 @@ func choose(c *cache, at move) (ch choice, ok bool) {
 			ch.Raw = point(w.Moves[at], "raw_seconds", median)
 		}
 		switch {
+		case bound(total.Flags):
+			ch.Bounds++
 		case within(w):
 			ch.Within++
 			if total.X < best {
@@ -140,6 +143,10 @@ func (ch choice) words() string {
 		text += fmt.Sprintf(" Quicker still, with quality unmeasured on this cache: %s (%s).",
 			ch.Unjudged.Codec, seconds(total.X))
 	}
+	if ch.Bounds > 0 {
+		text += fmt.Sprintf(" Not considered: %d codec%s known here only by a bound.", ch.Bounds,
+			plural(ch.Bounds))
+	}
 	return text
 }
 
@@ -187,13 +194,6 @@ func (ch choice) sendRaw() string {
 	return text + flagWords(total.Flags) + "."
 }
 
-func flagWords(flags []string) string {
-	if len(flags) == 0 {
-		return ""
-	}
-	return " (" + nameList(flags) + ")"
-}
-
 // rule states by what the verdicts choose.
 func rule() string {
 	return fmt.Sprintf("Rule: the least total time among codecs that are lossless or whose mean KLD "+
@@ -233,7 +233,7 @@ func winnerTable(c *cache, brief bool) *Table {
 
 func winnerCell(t *Table, ch choice, ok, brief bool) Cell {
 	if !ok {
-		return Cell{Text: dash, Marks: []int{t.note("nothing was timed here")}}
+		return Cell{Text: dash, Marks: []int{t.note("no codec has times here")}}
 	}
 	if ch.Row == nil {
 		return Cell{Text: "raw"}
@@ -243,8 +243,8 @@ func winnerCell(t *Table, ch choice, ok, brief bool) Cell {
 	if !brief {
 		cell.Sub = "−" + seconds(ch.Saved.X) + " (" + part + ")"
 	}
-	for _, f := range ch.Saved.Flags {
-		cell.Marks = append(cell.Marks, t.note(flagText(f)))
+	if text := flagNote(ch.Saved.Flags); text != "" {
+		cell.Marks = append(cell.Marks, t.note(text))
 	}
 	if ch.Saved.has() && ch.Saved.Low <= 0 {
 		cell.Marks = append(cell.Marks, t.note("the saving is within the noise"))

@@ -65,11 +65,28 @@ type move struct {
 	Gbps float64
 }
 
-// A missing is a cell without numbers, and why.
+// A missing is cells without numbers, all for one reason.
 type missing struct {
-	Cell   string
+	Where  string // cache, or cache and device
+	Codecs []string
+	Cells  int
 	Kind   string // skipped or failed
 	Reason string
+}
+
+// Cell names the cells in one line.
+func (m missing) Cell() string {
+	parts := []string{}
+	for _, p := range []string{m.Where, strings.Join(m.Codecs, ", ")} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	text := strings.Join(parts, " · ")
+	if m.Cells > max(1, len(m.Codecs)) {
+		text += fmt.Sprintf(" (%d cells)", m.Cells)
+	}
+	return text
 }
 
 // arrange builds the view. Files of one sweep's shards are merged; everything else stands side
@@ -131,12 +148,12 @@ func (a *arranger) add(r *run, rec *results.Record) error {
 		return fmt.Errorf("the cell %s occurs twice", rec.Key())
 	}
 	a.seen[key] = true
-	if kind, reason := absence(rec); kind != "" {
-		a.view.Missing = append(a.view.Missing, missing{a.cellText(r, rec), kind, reason})
-		return nil
+	kind, reason := absence(rec)
+	if kind != "" {
+		a.lack(r, rec, kind, reason)
 	}
-	if rec.Coord("codec") == "" {
-		return nil // a record of a type that this report does not know
+	if rec.Coord("codec") == "" || (kind != "" && rec.Type == "codec") {
+		return nil // of a type that this report does not know, or no row to make
 	}
 	c := a.cacheOf(r, index, rec)
 	w := a.rowOf(c, rec.Coord("codec"))
@@ -156,9 +173,15 @@ func (a *arranger) file(c *cache, w *row, rec *results.Record) error {
 			return fmt.Errorf("link_gbps is %q, want a positive number", rec.Coord("link_gbps"))
 		}
 		w.Moves[move{at, gbps}] = rec
+		if rec.Skipped != "" || rec.Failed != "" {
+			return nil
+		}
 		c.Links = appendNew(c.Links, gbps)
 	case "breakeven":
 		w.Breakeven[at] = rec
+		if rec.Skipped != "" || rec.Failed != "" {
+			return nil
+		}
 	default:
 		return nil
 	}
@@ -278,20 +301,35 @@ func cacheNote(c *cache) string {
 	return ""
 }
 
-func (a *arranger) cellText(r *run, rec *results.Record) string {
-	parts := []string{}
-	for _, axis := range []string{"cache", "codec", "device", "transfer"} {
-		if v := rec.Coord(axis); v != "" {
-			parts = append(parts, v)
+// lack notes a cell without numbers, beside those of the same place that lack theirs for the same
+// reason: a codec that a device does not know lacks every link.
+func (a *arranger) lack(r *run, rec *results.Record, kind, reason string) {
+	where := rec.Coord("cache")
+	if where == "" {
+		where = rec.Key()
+	}
+	if d := rec.Coord("device"); d != "" {
+		where += " · " + d
+	}
+	if len(a.view.Runs) > 1 {
+		where = runLabel(a.view.Runs, r) + " · " + where
+	}
+	codec := rec.Coord("codec")
+	for i := range a.view.Missing {
+		m := &a.view.Missing[i]
+		if m.Where == where && m.Kind == kind && m.Reason == reason {
+			m.Cells++
+			if codec != "" {
+				m.Codecs = appendNew(m.Codecs, codec)
+			}
+			return
 		}
 	}
-	if v := rec.Coord("link_gbps"); v != "" {
-		parts = append(parts, v+" Gbps")
+	m := missing{Where: where, Cells: 1, Kind: kind, Reason: reason}
+	if codec != "" {
+		m.Codecs = []string{codec}
 	}
-	if len(parts) == 0 {
-		parts = append(parts, rec.Key())
-	}
-	return strings.Join(parts, " · ")
+	a.view.Missing = append(a.view.Missing, m)
 }
 
 func absence(rec *results.Record) (kind, reason string) {

@@ -52,7 +52,7 @@ func missingTable(list []missing) *Table {
 	t := &Table{ID: "missing", Title: "Cells without numbers",
 		Columns: []Column{{Head: "cell", Left: true}, {Head: "", Left: true}, {Head: "why", Left: true}}}
 	for _, m := range list {
-		t.Rows = append(t.Rows, []Cell{{Text: m.Cell}, {Text: m.Kind}, {Text: m.Reason}})
+		t.Rows = append(t.Rows, []Cell{{Text: m.Cell()}, {Text: m.Kind}, {Text: m.Reason}})
 	}
 	return t
 }
