@@ -30,7 +30,7 @@ func breakevenChart(c *cache) (chart, bool) {
 	ch := chart{
 		ID: "breakeven-" + c.ID, Title: "Break-even bandwidth", W: pageWidth,
 		H: height*vg.Length(panels) + 18,
-		Caption: "On links slower than the bar's end, compressing is quicker than sending raw; on " +
+		Caption: bounds(c) + "On links slower than the bar's end, compressing is quicker than sending raw; on " +
 			"faster ones it is slower. Whiskers are 95 % intervals. Vertical lines mark the links of " +
 			"this run.",
 	}
@@ -162,8 +162,14 @@ func (e evens) bar(c draw.Canvas, trX func(float64) vg.Length, y vg.Length, w *r
 	default:
 		end = trX(v.X)
 	}
-	if end > c.Min.X {
-		c.FillPolygon(col, box(c.Min.X, y-3.4, end, y+3.4))
+	frame := box(c.Min.X, y-3.4, end, y+3.4)
+	switch {
+	case end <= c.Min.X:
+	case bound(v.Flags):
+		c.StrokeLines(draw.LineStyle{Color: col, Width: 0.7, Dashes: []vg.Length{0.8, 1.6}},
+			append(frame, frame[0]))
+	default:
+		c.FillPolygon(col, frame)
 	}
 	if v.has() && !math.IsInf(v.X, 0) && v.X > 0 {
 		lo, hi := trX(math.Max(v.Low, e.lo)), trX(math.Min(v.High, e.hi))

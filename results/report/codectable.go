@@ -2,8 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
-	"sort"
 	"strings"
 )
 
@@ -45,7 +43,7 @@ func quantities(c *cache) []quantity {
 			quantity{op + "_per_copy", op, "× copy", "", func(w *row) value {
 				_, v := rateOf(w.Rec, op)
 				return v
-			}, fixed(2), false})
+			}, multiple, false})
 	}
 	for _, device := range c.Devices {
 		for _, transfer := range c.Transfers {
@@ -150,25 +148,28 @@ func (t *Table) cell(q quantity, v value) (cell Cell) {
 		return Cell{Text: dash, Marks: []int{t.note(v.Reason)}}
 	}
 	cell = Cell{Text: q.show(v.X)}
-	defer func() { sort.Ints(cell.Marks) }()
-	if text := flagNote(v.Flags); text != "" {
-		cell.Marks = append(cell.Marks, t.note(text))
+	var notes []string
+	if text := flagNote(v.Flags); text != "" && !(bound(v.Flags) && cell.Text == "never") {
+		notes = append(notes, text)
 	}
-	if !q.spans {
-		return cell
+	word := cell.Text == "never" || cell.Text == "always" // not a measurement with a width
+	if bound(v.Flags) && !word {
+		cell.Text = "≤ " + cell.Text
 	}
 	switch {
-	case v.flat() && (v.X == 0 || math.IsInf(v.X, 0)) && strings.HasPrefix(q.group, evenGroup):
-		// "never" and "always" are words, not measurements with a width
+	case !q.spans || word:
 	case v.flat():
-		cell.Marks = append(cell.Marks, t.note(flatNote(v)))
+		notes = append(notes, flatNote(v))
 	case v.has():
 		cell.Sub = between(v, q.show)
 		if v.Interval != "samples" {
-			cell.Marks = append(cell.Marks, t.note("interval from a published spread, not from samples"))
+			notes = append(notes, "interval from a published spread, not from samples")
 		}
-	case v.Bare != "":
-		cell.Marks = append(cell.Marks, t.note(v.Bare))
+	case v.Bare != "" && !bound(v.Flags):
+		notes = append(notes, v.Bare)
+	}
+	if len(notes) > 0 {
+		cell.Marks = []int{t.note(strings.Join(notes, "; "))}
 	}
 	return cell
 }

@@ -1,7 +1,10 @@
 package report
 
 import (
+	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"kvgauge/results"
@@ -28,27 +31,42 @@ var flagTexts = map[string]string{
 	results.FewSamples: "",
 }
 
-// flagNote is one footnote for all flags of a number, "" if none needs a word.
+// flagNote is one footnote for all flags of a number, "" if none needs a word. A flag with a value
+// is detail of a calibration, and of those only how far its fit misses is a reader's business;
+// metrics.csv has them all.
 func flagNote(flags []string) string {
 	var words []string
+	miss := 0.0
 	for _, f := range flags {
+		if name, val, ok := strings.Cut(f, "="); ok {
+			if x, err := strconv.ParseFloat(strings.TrimSuffix(val, "%"), 64); err == nil && name == fitMisses {
+				miss = math.Max(miss, x)
+			}
+			continue
+		}
 		text, known := flagTexts[f]
 		if !known {
-			text = strings.NewReplacer("-", " ", "=", " ").Replace(f)
+			text = strings.ReplaceAll(f, "-", " ")
 		}
 		if text != "" {
 			words = appendNew(words, text)
 		}
 	}
+	if miss > 0 {
+		words = append(words, fmt.Sprintf("the fit misses a measured point by up to %g %%", miss))
+	}
 	return strings.Join(words, "; ")
 }
 
-// flagWords are the flags that a sentence names, in brackets.
+const fitMisses = "fit-misses-up-to"
+
+// flagWords are the flags that a sentence names, in brackets: where a time comes from, if it was
+// not measured, and faults.
 func flagWords(flags []string) string {
 	var words []string
-	for _, f := range flags {
-		if text, known := flagTexts[f]; !known || text != "" {
-			words = appendNew(words, strings.ReplaceAll(f, "-", " "))
+	for _, f := range []string{"fitted", "extrapolated", "roofline", "low-trust", "poor-fit", "other-algorithm"} {
+		if slices.Contains(flags, f) {
+			words = append(words, strings.ReplaceAll(f, "-", " "))
 		}
 	}
 	if len(words) == 0 {

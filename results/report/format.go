@@ -56,6 +56,14 @@ func share(x float64) string {
 	return minus(text) + " %"
 }
 
+// multiple prints a rate as a multiple of another.
+func multiple(x float64) string {
+	if x < 0.0995 {
+		return sig(x, 2)
+	}
+	return fixed(2)(x)
+}
+
 // gbps prints a break-even bandwidth: 0 is never, +Inf always.
 func gbps(x float64) string {
 	switch {

@@ -14,6 +14,7 @@ type curve struct {
 	row    *row // nil: raw
 	links  []float64
 	totals []float64
+	bound  bool // the times are bounds that no kernel can beat
 }
 
 // curves returns raw's times and each codec's over a route.
@@ -24,6 +25,7 @@ func curves(c *cache, at route) []curve {
 		for _, l := range c.Links {
 			rec := w.Moves[move{at, l}]
 			total := point(rec, "total_seconds", median)
+			cv.bound = cv.bound || bound(total.Flags)
 			if total.OK && total.X > 0 && !math.IsInf(total.X, 0) {
 				cv.links, cv.totals = append(cv.links, l), append(cv.totals, total.X)
 			}
@@ -65,7 +67,7 @@ func latencyChart(c *cache) (chart, bool) {
 	ch := chart{
 		ID: "latency-" + c.ID, Title: "Transfer time against link rate",
 		W: pageWidth, H: panel * vg.Length(len(lines)),
-		Caption: fmt.Sprintf("Time until the decode worker has the cache, per request; below the dark "+
+		Caption: bounds(c) + fmt.Sprintf("Time until the decode worker has the cache, per request; below the dark "+
 			"line compressing pays. Solid: lossless, or mean KLD at most %g nats. Dashed: above that, "+
 			"or unknown. Medians over timing samples.", MaxKLD),
 	}
@@ -80,6 +82,18 @@ func latencyChart(c *cache) (chart, bool) {
 	}
 	ch.live = latencyLive(c, ch.ID)
 	return ch, true
+}
+
+// bounds explains dotted lines and hollow bars where there are any.
+func bounds(c *cache) string {
+	for _, w := range c.Rows {
+		for _, rec := range w.Breakeven {
+			if m := rec.Metric("breakeven_gbps"); m != nil && bound(m.Flags) {
+				return "Dotted, or hollow: not a time but what memory bandwidth alone would allow. "
+			}
+		}
+	}
+	return ""
 }
 
 func latencyPlot(c *cache, at route) *plot.Plot {
@@ -126,6 +140,9 @@ func (cv curve) name() string {
 	if cv.row == nil {
 		return "raw"
 	}
+	if cv.bound {
+		return cv.row.Codec + " (bound)"
+	}
 	return cv.row.Codec
 }
 
@@ -134,7 +151,10 @@ func (cv curve) line() draw.LineStyle {
 		return draw.LineStyle{Color: ink, Width: 2}
 	}
 	s := draw.LineStyle{Color: colorOf(cv.row), Width: 1.2}
-	if !within(cv.row) {
+	switch {
+	case cv.bound:
+		s.Width, s.Dashes = 0.8, []vg.Length{0.8, 2.2}
+	case !within(cv.row):
 		s.Width, s.Dashes = 0.9, []vg.Length{3, 2}
 	}
 	return s

@@ -41,7 +41,7 @@ func (pl plane) marks() []reference {
 	if t, ok := pl.find(fp8); ok {
 		out = append(out, reference{"y", t.y, "loss of FP8 E4M3"})
 	}
-	if t, ok := pl.bestLossless(); ok && t.ratio > 1.001 {
+	if t, ok := pl.bestLossless(); ok && t.ratio > pays {
 		out = append(out, reference{"x", t.ratio, fmt.Sprintf("best lossless ratio, %.2f", t.ratio)})
 	}
 	if pl.limit {
@@ -190,6 +190,9 @@ func evenBar(w *row, v value, transfer string, opacity types.Float) opts.BarData
 		b.Value = v.X
 	}
 	b.ItemStyle = &opts.ItemStyle{Color: cssVar(colorOf(w)), Opacity: opacity}
+	if bound(v.Flags) {
+		b.ItemStyle = &opts.ItemStyle{Color: "transparent", BorderColor: cssVar(colorOf(w))}
+	}
 	return b
 }
 

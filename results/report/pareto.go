@@ -6,6 +6,7 @@ import (
 	"math"
 	"sort"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -135,12 +136,17 @@ func (pl plane) caption(c *cache) string {
 	if pl.floor > 0 {
 		text += "A loss of exactly zero is drawn at the floor, labelled 0. "
 	}
+	var dashed []string
 	if _, ok := pl.find(fp8); ok {
-		text += "Dashed: FP8 E4M3 and the best lossless ratio."
-	} else {
-		text += "Dashed: the best lossless ratio. FP8 E4M3 is not among the codecs of this run."
+		dashed = append(dashed, "the loss of FP8 E4M3")
 	}
-	return text
+	if t, ok := pl.bestLossless(); ok && t.ratio > pays {
+		dashed = append(dashed, "the best lossless ratio")
+	}
+	if len(dashed) > 0 {
+		text += "Dashed: " + nameList(dashed) + "."
+	}
+	return strings.TrimSpace(text)
 }
 
 func (pl plane) find(codec string) (tradeoff, bool) {
@@ -151,6 +157,9 @@ func (pl plane) find(codec string) (tradeoff, bool) {
 	}
 	return tradeoff{}, false
 }
+
+// pays is the ratio from which a lossless codec is more than a copy.
+const pays = 1.001
 
 // bestLossless is the lossless codec of highest ratio.
 func (pl plane) bestLossless() (best tradeoff, ok bool) {
@@ -250,7 +259,7 @@ func (pl plane) references(c draw.Canvas, trX, trY func(float64) vg.Length) {
 		word.XAlign, word.YAlign = draw.XRight, draw.YBottom
 		c.FillText(word, vg.Point{X: c.Max.X - 2, Y: trY(t.y) + 2}, "loss of FP8 E4M3")
 	}
-	if t, ok := pl.bestLossless(); ok && t.ratio > 1.001 {
+	if t, ok := pl.bestLossless(); ok && t.ratio > pays {
 		c.StrokeLine2(dashed(muted), trX(t.ratio), c.Min.Y, trX(t.ratio), c.Max.Y)
 		word.XAlign, word.YAlign = draw.XLeft, draw.YTop
 		c.FillText(word, vg.Point{X: trX(t.ratio) + 4, Y: c.Max.Y - 2},

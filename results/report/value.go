@@ -45,7 +45,7 @@ func lookup(rec *results.Record, name string) (*results.Metric, []float64, strin
 	}
 	m := rec.Metric(name)
 	if _, reason := absence(rec); reason != "" {
-		return nil, nil, reason
+		return nil, nil, anonymous(rec, reason)
 	}
 	switch {
 	case m == nil:
@@ -62,6 +62,12 @@ func lookup(rec *results.Record, name string) (*results.Metric, []float64, strin
 		}
 	}
 	return m, xs, ""
+}
+
+// anonymous takes the codec's name out of a reason, so that codecs that lack a number alike share
+// a footnote.
+func anonymous(rec *results.Record, reason string) string {
+	return strings.ReplaceAll(" "+reason, " "+rec.Coord("codec")+" ", " this codec ")[1:]
 }
 
 // measure summarises a metric as results.Summarise does: the mean over prompts or the median over

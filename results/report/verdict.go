@@ -58,6 +58,7 @@ func choose(c *cache, at move) (ch choice, ok bool) {
 			ch.Raw = point(w.Moves[at], "raw_seconds", median)
 		}
 		switch {
+		case w.Codec == identity: // sending raw, and copies
 		case bound(total.Flags):
 			ch.Bounds++
 		case within(w):

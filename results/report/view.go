@@ -286,7 +286,10 @@ func cacheTitle(c *cache) string {
 	if c.Tokens > 0 {
 		parts = append(parts, fmt.Sprintf("%d tokens", c.Tokens))
 	}
-	return strings.Join(append(parts, c.DType), " · ")
+	if c.DType != "" {
+		parts = append(parts, c.DType)
+	}
+	return strings.Join(parts, " · ")
 }
 
 func cacheNote(c *cache) string {
@@ -304,10 +307,10 @@ func cacheNote(c *cache) string {
 // lack notes a cell without numbers, beside those of the same place that lack theirs for the same
 // reason: a codec that a device does not know lacks every link.
 func (a *arranger) lack(r *run, rec *results.Record, kind, reason string) {
-	where := rec.Coord("cache")
-	if where == "" {
-		where = rec.Key()
-	}
+	tokens, _ := strconv.Atoi(rec.Coord("tokens"))
+	where := cacheTitle(&cache{Source: rec.Coord("source"), Model: rec.Coord("model"),
+		Dataset: rec.Coord("dataset"), DType: rec.Coord("dtype"), Tokens: tokens})
+	reason = anonymous(rec, reason)
 	if d := rec.Coord("device"); d != "" {
 		where += " · " + d
 	}
