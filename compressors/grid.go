@@ -163,6 +163,8 @@ type gridStream struct {
 	codes, scales, zeros []byte // what is left of each
 	raw                  []byte // groups stored as they are, when reading
 	marked               bool   // a group is stored as it is
+	scaleSize, zeroSize  int    // bytes of each per group
+	affine               quant.Affine
 	buf                  [512]byte
 	table                quant.Table
 	lo, hi               [quant.Span]int32
@@ -171,7 +173,8 @@ type gridStream struct {
 }
 
 // cut points s at the parts of payload that belong to side.
-func (s *gridStream) cut(lay *layout, side kv.Side, payload []byte) {
+func (s *gridStream) cut(g *grid, lay *layout, side kv.Side, payload []byte) {
+	s.scaleSize, s.zeroSize = g.Scale.Size(), g.ZeroSize()
 	at := 0
 	part := func(sizes *[2]int) []byte {
 		from := at
@@ -202,7 +205,7 @@ func (c *quantised) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 		if src.Dim(side) == 0 {
 			continue
 		}
-		s.cut(&lay, side, dst[base:])
+		s.cut(&c.sides[side], &lay, side, dst[base:])
 		s.marked = false
 		if !c.sides[side].compress(&s, c.body(src, side), side) || !c.putWindow(windows, src, side) {
 			return dst[:base], nonFiniteOr(src, errGridNonFinite)
@@ -212,7 +215,7 @@ func (c *quantised) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	}
 	for _, side := range kv.Sides {
 		if marked[side] {
-			s.cut(&lay, side, dst[base:])
+			s.cut(&c.sides[side], &lay, side, dst[base:])
 			dst = c.sides[side].appendMarked(dst, &s, c.body(src, side), side)
 		}
 	}
@@ -263,7 +266,7 @@ func (c *quantised) Decompress(dst kv.Tensor, src []byte) error {
 		if dst.Dim(side) == 0 {
 			continue
 		}
-		s.cut(&lay, side, src)
+		s.cut(&c.sides[side], &lay, side, src)
 		if !c.sides[side].decompress(&s, c.body(dst, side), side) {
 			return corrupt("a group of %v has no valid scale, zero point or values", side)
 		}

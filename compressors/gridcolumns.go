@@ -45,12 +45,10 @@ func (g *grid) compressBlock(s *gridStream, d kv.DType, tile []uint16, dim, from
 		if !quant.Finite(d, lo[i], hi[i]) {
 			return false
 		}
-		a, ok := g.Fit(d, lo[i], hi[i])
-		s.putGroup(g, &a, ok)
-		if !ok {
-			a.Min, a.Inv, a.Off = 0, 0, a.Lo // any code will do, if always the same
+		if !s.putGroup(g, d, lo[i], hi[i]) {
+			s.affine.Min, s.affine.Inv, s.affine.Off = 0, 0, 0 // any code will do, if always the same
 		}
-		s.cols.Set(i, &a)
+		s.cols.Set(i, &s.affine)
 	}
 	out := s.codes[from*g.Bits/8:]
 	rowBytes := quant.PackedBytes(dim, g.Bits)
@@ -114,15 +112,15 @@ func (g *grid) decompressBlock(s *gridStream, d kv.DType, tile []uint16, dim, fr
 	scales := s.scales
 	marked := false
 	for i := range n {
-		a, raw, ok := s.getGroup(g)
+		raw, ok := s.getGroup(g)
 		if !ok {
 			return false
 		}
 		marked = marked || raw
 		if raw {
-			a.Min, a.Scale = 0, 0
+			s.affine.Min, s.affine.Scale = 0, 0
 		}
-		s.cols.Set(i, &a)
+		s.cols.Set(i, &s.affine)
 	}
 	tabled := g.Bits <= 4 && len(tile)/dim >= 2<<g.Bits && !kern.Vectors()
 	if tabled {

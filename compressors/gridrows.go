@@ -45,9 +45,8 @@ func (g *grid) compressGroup(s *gridStream, d kv.DType, row []uint16) bool {
 	if !quant.Finite(d, lo, hi) {
 		return false
 	}
-	a, ok := g.Fit(d, lo, hi)
-	s.putGroup(g, &a, ok)
-	s.putCodes(g.Bits, d, row, &a, ok)
+	ok := s.putGroup(g, d, lo, hi)
+	s.putCodes(g.Bits, d, row, &s.affine, ok)
 	return true
 }
 
@@ -61,24 +60,20 @@ func (g *grid) compressSpan(s *gridStream, t kv.Tensor, side kv.Side, from, to i
 	if !quant.Finite(t.DType, lo, hi) {
 		return false
 	}
-	a, ok := g.Fit(t.DType, lo, hi)
-	s.putGroup(g, &a, ok)
+	ok := s.putGroup(g, t.DType, lo, hi)
 	for plane := from * t.Heads; plane < to*t.Heads; plane++ {
-		s.putCodes(g.Bits, t.DType, t.Plane(side, plane/t.Heads, plane%t.Heads), &a, ok)
+		s.putCodes(g.Bits, t.DType, t.Plane(side, plane/t.Heads, plane%t.Heads), &s.affine, ok)
 	}
 	return true
 }
 
-// putGroup writes the scale and zero point of a group, or the mark that it is stored as it is.
-func (s *gridStream) putGroup(g *grid, a *quant.Affine, ok bool) {
-	n, z := g.Scale.Size(), g.ZeroSize()
-	if ok {
-		g.Store(s.scales, s.zeros, a)
-	} else {
-		g.StoreRaw(s.scales, s.zeros[:z])
-		s.marked = true
-	}
-	s.scales, s.zeros = s.scales[n:], s.zeros[z:]
+// putGroup fits s.affine to values between two keys and writes its scale and zero point; or it
+// writes the mark of a group that is stored as it is, and returns false.
+func (s *gridStream) putGroup(g *grid, d kv.DType, lo, hi int32) bool {
+	ok := g.FitStore(d, lo, hi, s.scales, s.zeros, &s.affine)
+	s.marked = s.marked || !ok
+	s.scales, s.zeros = s.scales[s.scaleSize:], s.zeros[s.zeroSize:]
+	return ok
 }
 
 // putCodes writes the codes of neighbouring values of a group; zeros if ok is false.
@@ -169,8 +164,8 @@ func (g *grid) decompress(s *gridStream, t kv.Tensor, side kv.Side) bool {
 		for h := range t.Heads {
 			for plane := t.Plane(side, l, h); len(plane) > 0; plane = plane[run:] {
 				for row := plane[:run]; len(row) > 0; row = row[min(step, len(row)):] {
-					a, raw, ok := s.getGroup(g)
-					if !ok || !s.getCodes(g.Bits, t.DType, row[:min(step, len(row))], &a, raw) {
+					raw, ok := s.getGroup(g)
+					if !ok || !s.getCodes(g.Bits, t.DType, row[:min(step, len(row))], &s.affine, raw) {
 						return false
 					}
 				}
@@ -181,26 +176,26 @@ func (g *grid) decompress(s *gridStream, t kv.Tensor, side kv.Side) bool {
 }
 
 func (g *grid) decompressSpan(s *gridStream, t kv.Tensor, side kv.Side, from, to int) bool {
-	a, raw, ok := s.getGroup(g)
+	raw, ok := s.getGroup(g)
 	if !ok {
 		return false
 	}
 	for plane := from * t.Heads; plane < to*t.Heads; plane++ {
-		if !s.getCodes(g.Bits, t.DType, t.Plane(side, plane/t.Heads, plane%t.Heads), &a, raw) {
+		if !s.getCodes(g.Bits, t.DType, t.Plane(side, plane/t.Heads, plane%t.Heads), &s.affine, raw) {
 			return false
 		}
 	}
 	return true
 }
 
-// getGroup reads a group's grid; raw says that the group is stored as it is.
-func (s *gridStream) getGroup(g *grid) (a quant.Affine, raw, ok bool) {
-	a, ok = g.Load(s.scales, s.zeros)
+// getGroup reads a group's grid to s.affine; raw says that the group is stored as it is.
+func (s *gridStream) getGroup(g *grid) (raw, ok bool) {
+	ok = g.Load(s.scales, s.zeros, &s.affine)
 	if !ok {
 		raw = g.IsRaw(s.scales)
 	}
-	s.scales, s.zeros = s.scales[g.Scale.Size():], s.zeros[g.ZeroSize():]
-	return a, raw, ok || raw
+	s.scales, s.zeros = s.scales[s.scaleSize:], s.zeros[s.zeroSize:]
+	return raw, ok || raw
 }
 
 // getCodes reads the values that putCodes wrote, or those of a group stored as it is.

@@ -173,6 +173,7 @@ func (b Block) nibbles(out []byte, codes *[BlockSize]byte) {
 // scale is not finite. Values beyond the dtype's range become its largest.
 func (b Block) Decompress(d kv.DType, row []uint16, src []byte) bool {
 	var codes [BlockSize]byte
+	var table Table
 	size := b.Bytes()
 	for ; len(row) > 0; row, src = row[BlockSize:], src[size:] {
 		in := src[:size]
@@ -201,6 +202,11 @@ func (b Block) Decompress(d kv.DType, row []uint16, src []byte) bool {
 		}
 		if !finite(a.Scale) || !finite(a.Min) {
 			return false
+		}
+		if (b == Q4_0 || b == Q4_1) && !kern.Vectors() { // fewer codes than values: round each code once
+			MakeTable(&table, 16, d, &a)
+			Lookup(out, codes[:], &table)
+			continue
 		}
 		Dequantize(d, out, codes[:], &a)
 	}

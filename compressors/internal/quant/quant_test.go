@@ -177,3 +177,38 @@ func checkColumns(t *testing.T, d kv.DType, row []uint16, codes []byte, a *Affin
 		}
 	}
 }
+
+// TestFitStoreIsFitThenStore compares the fast path with the general one, and Load with both.
+func TestFitStoreIsFitThenStore(t *testing.T) {
+	r := uint32(1)
+	next := func() uint16 { r = r*1664525 + 1013904223; return uint16(r >> 16) }
+	for _, d := range []kv.DType{kv.F16, kv.BF16} {
+		for n := 0; n < 20000; n++ {
+			q := Quantizer{Bits: 2 + n%7, Scale: ScaleType(n / 7 % 3), Zero: Zero(n / 21 % 3)}
+			lo, hi := Key(next()), Key(next())
+			if n%5 == 0 {
+				hi = lo
+			}
+			if lo, hi = min(lo, hi), max(lo, hi); !Finite(d, lo, hi) {
+				continue
+			}
+			var scale, zero, wantScale, wantZero [4]byte
+			want, wantOK := q.Fit(d, lo, hi)
+			if wantOK {
+				q.Store(wantScale[:], wantZero[:], &want)
+			} else {
+				q.StoreRaw(wantScale[:], wantZero[:q.ZeroSize()])
+			}
+			var got, back Affine
+			ok := q.FitStore(d, lo, hi, scale[:], zero[:], &got)
+			if ok != wantOK || scale != wantScale || zero != wantZero || ok && got != want {
+				t.Fatalf("%+v %v %#x to %#x: %+v, %v, want %+v, %v", q, d, Bits(lo), Bits(hi), got, ok, want, wantOK)
+			}
+			loaded := q.Load(scale[:], zero[:], &back)
+			got.Inv = 0
+			if loaded != ok || ok && back != got || q.IsRaw(scale[:]) != !ok {
+				t.Fatalf("%+v: %+v loads as %+v, %v", q, got, back, loaded)
+			}
+		}
+	}
+}

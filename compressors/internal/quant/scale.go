@@ -185,22 +185,6 @@ func (q Quantizer) IsRaw(scale []byte) bool {
 	return f != f
 }
 
-// Load reads what Store wrote. It returns false if those are no scale and zero point.
-func (q Quantizer) Load(scale, zero []byte) (Affine, bool) {
-	a := q.bare()
-	a.Scale = q.Scale.Get(scale)
-	ok := finite(a.Scale) && a.Scale >= 0
-	switch q.Zero {
-	case ZeroMin:
-		a.Min = q.Scale.Get(zero)
-		ok = ok && finite(a.Min)
-	case ZeroInt:
-		a.Off = int32(zero[0])
-		ok = ok && a.Off <= a.Hi
-	}
-	return a, ok
-}
-
 func finite(f float32) bool { return f-f == 0 }
 
 // magic is 1.5·2^23: adding it leaves a number rounded to an integer, ties to even, in the low
