@@ -5,3 +5,4 @@ package kern
 //go:generate go -C asmgen run ./vexp -pkg kern -out ../vexp_amd64.s -stubs ../vexp_stubs_amd64.go
 //go:generate go -C asmgen run ./half -pkg kern -out ../half_amd64.s -stubs ../half_stubs_amd64.go
 //go:generate go -C asmgen run ./interleave -pkg kern -out ../interleave_amd64.s -stubs ../interleave_stubs_amd64.go
+//go:generate go -C asmgen run ./divergence -pkg kern -out ../divergence_amd64.s -stubs ../divergence_stubs_amd64.go

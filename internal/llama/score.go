@@ -1,6 +1,10 @@
 package llama
 
-import "kvgauge/internal/kern"
+import (
+	"math"
+
+	"kvgauge/internal/kern"
+)
 
 // A Score compares the prediction of one token with the base's, in nats.
 type Score struct {
@@ -11,38 +15,52 @@ type Score struct {
 }
 
 // Compare scores logits[0], the base, and every other against it, for the prediction of target. out
-// has one entry per row. Equal rows have a divergence of exactly 0; rounding below 0 is cut off.
-// Sums over the vocabulary are in float64.
+// has one entry per row.
+//
+// With δ the differences of the logits, p the base's distribution and m = Σ pδ, the divergence is
+// ln Σ p·e^(δ−m). Since Σ p(δ−m) is zero, that is ln(1 + Σ p·g(δ−m)) with g(x) = e^x − 1 − x,
+// a sum of terms that are never negative: nothing cancels, small divergences keep their digits, and
+// equal rows give exactly 0.
 func Compare(logits [][]float32, target int32, out []Score) {
 	base := logits[0]
 	p := make([]float32, len(base))
-	scratch := make([]float32, len(base))
-	baseLSE, _, sum := kern.LogSumExp(base, p)
+	lse, _, sum := kern.LogSumExp(base, p)
 	top := Argmax(base)
-	out[0] = Score{NLL: baseLSE - float64(base[target]), Top: top, Same: true}
+	out[0] = Score{NLL: lse - float64(base[target]), Top: top, Same: true}
 	for i, row := range logits[1:] {
-		lse, _, _ := kern.LogSumExp(row, scratch)
-		s := Score{NLL: lse - float64(row[target]), Top: Argmax(row)}
+		shift, kld := gap(p, sum, base, row)
+		if math.IsNaN(kld) || kld > farApart {
+			shift, kld = gapFar(base, row, lse)
+		}
+		s := Score{KLD: kld, NLL: lse + shift + kld - float64(row[target]), Top: Argmax(row)}
 		s.Same = s.Top == top
-		// Σ p (ln p − ln q) with ln p = base − baseLSE and ln q = row − lse.
-		s.KLD = max(0, weightedGap(p, base, row)/sum-baseLSE+lse)
 		out[i+1] = s
 	}
 }
 
-// weightedGap returns Σ w·(a−b).
-func weightedGap(w, a, b []float32) float64 {
-	a, b = a[:len(w)], b[:len(w)]
-	var s0, s1 float64
-	i := 0
-	for ; i+2 <= len(w); i += 2 {
-		s0 += float64(float64(w[i]) * (float64(a[i]) - float64(b[i])))
-		s1 += float64(float64(w[i+1]) * (float64(a[i+1]) - float64(b[i+1])))
+// farApart is the divergence from which on probabilities that float32 clamps may matter.
+const farApart = 20
+
+// gap returns m = Σ pδ and ln Σ p·e^(δ−m), where p is weights over sum and δ = row − base.
+func gap(weights []float32, sum float64, base, row []float32) (m, kld float64) {
+	m = kern.GapSum(weights, base, row, 0) / sum
+	return m, math.Log1p(max(0, kern.RestSum(weights, base, row, m)) / sum)
+}
+
+// gapFar is gap for rows so far apart that probabilities must be kept in float64.
+func gapFar(base, row []float32, lse float64) (m, kld float64) {
+	rowLSE := 0.0
+	rowHigh := float64(kern.Max(row))
+	for _, v := range row {
+		rowLSE += math.Exp(float64(v) - rowHigh)
 	}
-	for ; i < len(w); i++ {
-		s0 += float64(float64(w[i]) * (float64(a[i]) - float64(b[i])))
+	rowLSE = rowHigh + math.Log(rowLSE)
+	for i, v := range base {
+		if p := math.Exp(float64(v) - lse); p > 0 {
+			m += p * (float64(row[i]) - float64(v))
+		}
 	}
-	return s0 + s1
+	return m, max(0, rowLSE-lse-m)
 }
 
 // LogProbs replaces logits by log-probabilities.
