@@ -107,16 +107,12 @@ func (j *judge) forced(ctx context.Context, prefixes []llama.Prefix, attention b
 
 // score fills in what the logits after one token say; logits[0] are the original's.
 func score(verdicts []Verdict, t int, logits [][]float32, next int32) {
-	base := newDistribution(logits[0])
+	scores := make([]llama.Score, len(logits))
+	llama.Compare(logits, next, scores)
 	for i := range verdicts {
-		v, changed := &verdicts[i], logits[i+1]
-		lse := logSumExp(changed)
-		v.KLD[t] = base.divergence(changed, lse)
-		v.BaseNLL[t] = base.lse - float64(logits[0][next])
-		v.NLL[t] = lse - float64(changed[next])
-		v.SameTop1[t] = llama.Argmax(changed) == base.top
+		v, s := &verdicts[i], scores[i+1]
+		v.KLD[t], v.BaseNLL[t], v.NLL[t], v.SameTop1[t] = s.KLD, scores[0].NLL, s.NLL, s.Same
 	}
-	base.free()
 }
 
 // attentionError gathers ‖o−ô‖²/‖o‖² over the continuation's queries. To isolate what the cache

@@ -2,6 +2,7 @@ package llama
 
 import (
 	"math"
+	"slices"
 
 	"kvgauge/internal/kern"
 )
@@ -25,11 +26,12 @@ func Compare(logits [][]float32, target int32, out []Score) {
 	base := logits[0]
 	p := make([]float32, len(base))
 	lse, _, sum := kern.LogSumExp(base, p)
+	far := slices.Min(p) < clamped
 	top := Argmax(base)
 	out[0] = Score{NLL: lse - float64(base[target]), Top: top, Same: true}
 	for i, row := range logits[1:] {
 		shift, kld := gap(p, sum, base, row)
-		if math.IsNaN(kld) || kld > farApart {
+		if far || kld > farApart {
 			shift, kld = gapFar(base, row, lse)
 		}
 		s := Score{KLD: kld, NLL: lse + shift + kld - float64(row[target]), Top: Argmax(row)}
@@ -38,8 +40,12 @@ func Compare(logits [][]float32, target int32, out []Score) {
 	}
 }
 
-// farApart is the divergence from which on probabilities that float32 clamps may matter.
-const farApart = 20
+// Where exponentials may have been clamped rows are compared the plain way in float64: when the
+// base ranks a token 69 nats or more below its first, or a row is so far away.
+const (
+	clamped  = 1e-30
+	farApart = 100
+)
 
 // gap returns m = Σ pδ and ln Σ p·e^(δ−m), where p is weights over sum and δ = row − base.
 func gap(weights []float32, sum float64, base, row []float32) (m, kld float64) {
