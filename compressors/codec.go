@@ -89,7 +89,8 @@ type Section struct {
 type Sectioner interface {
 	// AppendSections appends the sections of payload to dst; their sizes add up to len(payload).
 	// They stand in the payload's order, except that kinds which alternate, such as scales and
-	// codes of blocks, are one section each with the sum of their sizes. head has the shape and type of the tensor, its Bits are not read.
+	// codes of blocks, are one section each with the sum of their sizes. head has the shape and
+	// type of the tensor, its Bits are not read.
 	AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error)
 }
 

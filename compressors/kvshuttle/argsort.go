@@ -1,7 +1,7 @@
 package kvshuttle
 
-// argsort returns, in order's memory, the indices that sort xs in increasing order, NaNs last, with ties in the order
-// in which numpy's default sort leaves them: quicksort by the median of three, insertion sort
+// argsort returns, in order's memory, the indices that sort xs in increasing order, NaNs last,
+// with ties in the order in which numpy's default sort leaves them: quicksort by the median of three, insertion sort
 // below 17 elements, the smaller part first. Which channel or token wins a tie reaches payloads.
 func argsort(order []int, xs []float32) []int {
 	order = grow(order, len(xs))

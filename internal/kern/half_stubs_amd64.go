@@ -17,7 +17,7 @@ func absMaxAVX2(src *uint16, n int) uint32
 //go:noescape
 func minMaxColumnsAVX2(lo *int32, hi *int32, src *uint16, n int)
 
-// quantizeF16AVX2 sets dst to the codes of src, n a multiple of 16. off is less the bits of 1.5·2^23.
+// quantizeF16AVX2 sets dst to the codes of src, n a multiple of 16; off is less the bits of 1.5·2^23.
 //
 //go:noescape
 func quantizeF16AVX2(dst *byte, src *uint16, n int, minimum float32, inv float32, off int32, lo int32, hi int32)
@@ -57,7 +57,7 @@ func widenF16AVX2(dst *float32, src *uint16, n int)
 //go:noescape
 func narrowCutF16AVX2(dst *uint16, src *float32, n int)
 
-// quantizeBF16AVX2 sets dst to the codes of src, n a multiple of 16. off is less the bits of 1.5·2^23.
+// quantizeBF16AVX2 sets dst to the codes of src, n a multiple of 16; off is less the bits of 1.5·2^23.
 //
 //go:noescape
 func quantizeBF16AVX2(dst *byte, src *uint16, n int, minimum float32, inv float32, off int32, lo int32, hi int32)
