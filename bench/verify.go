@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
@@ -59,12 +60,16 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 			err = fmt.Errorf("codec %s panics: %v", c.Spec, p)
 		}
 	}()
-	payload, err := c.AppendCompress(nil, cache)
+	b := takeBuffers(cache.RawBytes())
+	defer bufferPool.Put(b)
+	payload, err := c.AppendCompress(b.payload[:0], cache)
+	b.payload = payload
 	if err != nil {
 		return out, err
 	}
 	sum := sha256.Sum256(payload)
-	blob, err := compressors.AppendPayloadFrame(nil, c.Spec, c.Codec, cache, payload)
+	blob, err := compressors.AppendPayloadFrame(b.frame[:0], c.Spec, c.Codec, cache, payload)
+	b.frame = blob
 	if err != nil {
 		return out, err
 	}
@@ -88,6 +93,21 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 
 // frameLimit bounds what decompressing may need: the tensor, and several times as much for scratch.
 func frameLimit(cache kv.Tensor) int { return 64<<20 + 16*cache.RawBytes() }
+
+// buffers hold the payload and the frame of one round trip, which nothing keeps. Taken from a
+// pool, they spare a sweep the growing and clearing of as many bytes as it compresses.
+type buffers struct{ payload, frame []byte }
+
+var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
+
+// takeBuffers returns buffers with room for a cache of raw bytes that hardly shrinks.
+func takeBuffers(raw int) *buffers {
+	b := bufferPool.Get().(*buffers)
+	if room := raw + raw/64 + 1<<16; cap(b.payload) < room {
+		b.payload, b.frame = make([]byte, 0, room), make([]byte, 0, room)
+	}
+	return b
+}
 
 // sectionBytes splits a frame by kind; what the frame adds counts as header.
 func sectionBytes(f compressors.Frame) map[string]int64 {

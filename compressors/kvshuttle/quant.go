@@ -3,6 +3,7 @@ package kvshuttle
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"kvgauge/internal/kern"
 )
@@ -151,8 +152,16 @@ func floats(dst []float32, src []byte) []float32 {
 // appendHalves appends values as little-endian float16; values that are float16 already stay as
 // they are.
 func appendHalves(dst []byte, xs []float32) []byte {
-	for _, x := range xs {
-		dst = binary.LittleEndian.AppendUint16(dst, kern.F32ToF16(x))
+	base := len(dst)
+	dst = slices.Grow(dst, 2*len(xs))[:base+2*len(xs)]
+	var h [512]uint16
+	for out := dst[base:]; len(xs) > 0; {
+		n := min(len(xs), len(h))
+		kern.NarrowF16(h[:n], xs[:n])
+		for i, v := range h[:n] {
+			binary.LittleEndian.PutUint16(out[2*i:], v)
+		}
+		out, xs = out[2*n:], xs[n:]
 	}
 	return dst
 }
@@ -160,8 +169,14 @@ func appendHalves(dst []byte, xs []float32) []byte {
 // halves reads little-endian float16 values into dst's memory.
 func halves(dst []float32, src []byte) []float32 {
 	dst = grow(dst, len(src)/2)
-	for i := range dst {
-		dst[i] = kern.F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
+	var h [512]uint16
+	for out := dst; len(out) > 0; {
+		n := min(len(out), len(h))
+		for i := range h[:n] {
+			h[i] = binary.LittleEndian.Uint16(src[2*i:])
+		}
+		kern.WidenF16(out[:n], h[:n])
+		out, src = out[n:], src[2*n:]
 	}
 	return dst
 }

@@ -2,6 +2,7 @@ package kvshuttle
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -53,8 +54,12 @@ func (raw) decompress(w *work, payload, _ []byte) error {
 		n := w.Tokens * w.Dim(side)
 		for l := range w.Layers {
 			for h := range w.Heads {
-				w.f32 = halves(w.f32, c.take(2*n))
-				w.store(side, l, h, w.f32)
+				src := c.take(2 * n)
+				w.bits = grow(w.bits, n)
+				for i := range w.bits {
+					w.bits[i] = binary.LittleEndian.Uint16(src[2*i:])
+				}
+				w.storeBits(side, l, h, w.bits)
 			}
 		}
 	}

@@ -66,8 +66,13 @@ func WidenF16(dst []float32, src []uint16) {
 // NarrowF16 sets dst[i] to src[i] rounded to binary16; the slices have equal length.
 func NarrowF16(dst []uint16, src []float32) {
 	dst = dst[:len(src)]
-	for i, f := range src {
-		dst[i] = F32ToF16(f)
+	n := 0
+	if level >= AVX2 && len(src) >= 8 {
+		n = len(src) &^ 7
+		narrowF16AVX2(&dst[0], &src[0], n)
+	}
+	for i := n; i < len(src); i++ {
+		dst[i] = F32ToF16(src[i])
 	}
 }
 

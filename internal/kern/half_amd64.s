@@ -864,6 +864,23 @@ loop:
 	VZEROUPPER
 	RET
 
+// func narrowF16AVX2(dst *uint16, src *float32, n int)
+// Requires: AVX, F16C
+TEXT ·narrowF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS   (CX), Y0
+	VCVTPS2PH $0x00, Y0, (AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x10, AX
+	SUBQ      $0x08, DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func pack4AVX2(dst *byte, codes *byte, n int)
 // Requires: AVX, AVX2
 TEXT ·pack4AVX2(SB), NOSPLIT, $0-24

@@ -97,6 +97,11 @@ func widenBF16AVX2(dst *float32, src *uint16, n int)
 //go:noescape
 func narrowCutBF16AVX2(dst *uint16, src *float32, n int)
 
+// narrowF16AVX2 rounds n numbers, a multiple of 8, to nearest even.
+//
+//go:noescape
+func narrowF16AVX2(dst *uint16, src *float32, n int)
+
 // pack4AVX2 packs n codes of 4 bits, a multiple of 32.
 //
 //go:noescape

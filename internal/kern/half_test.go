@@ -71,3 +71,27 @@ func TestNarrowingRoundsHalfwayCasesToEven(t *testing.T) {
 		}
 	}
 }
+
+// Every pattern of sign, exponent and the upper half of the fraction, with low bits that decide
+// rounding: the vector form must agree with the scalar one on all, NaNs too.
+func TestNarrowingByVectorIsNarrowingOneByOne(t *testing.T) {
+	low := []uint32{0, 1, 0x7ff, 0x800, 0x801, 0xfff}
+	src, got := make([]float32, 4096+3), make([]uint16, 4096+3)
+	n := 0
+	flush := func() {
+		NarrowF16(got[:n], src[:n])
+		for i, f := range src[:n] {
+			if want := F32ToF16(f); got[i] != want {
+				t.Fatalf("%x becomes %04x, want %04x", math.Float32bits(f), got[i], want)
+			}
+		}
+		n = 0
+	}
+	for top := uint32(0); top < 1<<20; top++ {
+		src[n] = math.Float32frombits(top<<12 | low[top%6])
+		if n++; n == len(src) {
+			flush()
+		}
+	}
+	flush()
+}

@@ -70,6 +70,8 @@ func widenF16AVX2(*float32, *uint16, int) { panic("kern: no vector kernels") }
 
 func widenBF16AVX2(*float32, *uint16, int) { panic("kern: no vector kernels") }
 
+func narrowF16AVX2(*uint16, *float32, int) { panic("kern: no vector kernels") }
+
 func narrowCutF16AVX2(*uint16, *float32, int) { panic("kern: no vector kernels") }
 
 func narrowCutBF16AVX2(*uint16, *float32, int) { panic("kern: no vector kernels") }

@@ -23,6 +23,7 @@ func main() {
 		widen(bf16)
 		narrow(bf16)
 	}
+	narrowF16()
 	pack4()
 	unpack4()
 	pack2()
@@ -370,6 +371,23 @@ func widen(bf16 bool) {
 		VMOVUPS(load8(bf16, Mem{Base: src}), Mem{Base: dst})
 		advance(src, 16)
 		advance(dst, 32)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// narrowF16 overflows to infinity and keeps NaNs, as IEEE 754 and kern.F32ToF16 have it.
+func narrowF16() {
+	TEXT("narrowF16AVX2", NOSPLIT, "func(dst *uint16, src *float32, n int)")
+	Pragma("noescape")
+	Doc("narrowF16AVX2 rounds n numbers, a multiple of 8, to nearest even.")
+	dst, src := ptr("dst"), ptr("src")
+	x := YMM()
+	loop(8, func() {
+		VMOVUPS(Mem{Base: src}, x)
+		VCVTPS2PH(Imm(0), x, Mem{Base: dst})
+		advance(src, 32)
+		advance(dst, 16)
 	})
 	VZEROUPPER()
 	RET()
