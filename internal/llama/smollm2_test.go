@@ -160,6 +160,10 @@ func TestSmolLM2ForwardEqualsTheReference(t *testing.T) {
 	s, ref := loadSmol(t), readReference(t)
 	want := ref.Chunks[0]
 	tops := make([][][2]float64, 512)
+	asked := map[int]bool{}
+	for _, p := range want.Positions {
+		asked[p.Position] = true
+	}
 	nll := make([]float64, 512)
 	cache, _, err := s.model.Prefill(context.Background(), s.wiki[:512], Options{
 		Logits: func(at int, logits [][]float32) {
@@ -167,7 +171,9 @@ func TestSmolLM2ForwardEqualsTheReference(t *testing.T) {
 			if at+1 < 512 {
 				nll[at] = -float64(logits[0][s.wiki[at+1]])
 			}
-			tops[at] = top5(logits[0])
+			if asked[at] {
+				tops[at] = top5(logits[0])
+			}
 		},
 	})
 	if err != nil {
