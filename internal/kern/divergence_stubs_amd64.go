@@ -5,6 +5,6 @@ package kern
 // gapSumAVX2 adds weights[i]·(row[i]−base[i]−m) to lanes[i%4] for n values, a positive multiple of 4.
 func gapSumAVX2(weights *float32, base *float32, row *float32, n int, m float64, lanes *[4]float64)
 
-// restSumAVX2 adds weights[i]·(e^x − 1 − x) to lanes[i%4], where x = row[i]−base[i]−m, for n values,
-// a positive multiple of 4.
+// restSumAVX2 adds weights[i]·(e^x − 1 − x) to lanes[i%4], where x = row[i]−base[i]−m, for n
+// values, a positive multiple of 4.
 func restSumAVX2(weights *float32, base *float32, row *float32, n int, m float64, lanes *[4]float64)

@@ -1,8 +1,9 @@
 package kern
 
 // The assembly is written by the generators of the nested module asmgen, which alone needs avo.
-//go:generate go -C asmgen run ./sgemm -pkg kern -out ../sgemm_amd64.s -stubs ../sgemm_stubs_amd64.go
-//go:generate go -C asmgen run ./vexp -pkg kern -out ../vexp_amd64.s -stubs ../vexp_stubs_amd64.go
-//go:generate go -C asmgen run ./half -pkg kern -out ../half_amd64.s -stubs ../half_stubs_amd64.go
-//go:generate go -C asmgen run ./interleave -pkg kern -out ../interleave_amd64.s -stubs ../interleave_stubs_amd64.go
-//go:generate go -C asmgen run ./divergence -pkg kern -out ../divergence_amd64.s -stubs ../divergence_stubs_amd64.go
+//go:generate -command avo go -C asmgen run
+//go:generate avo ./sgemm -pkg kern -out ../sgemm_amd64.s -stubs ../sgemm_stubs_amd64.go
+//go:generate avo ./vexp -pkg kern -out ../vexp_amd64.s -stubs ../vexp_stubs_amd64.go
+//go:generate avo ./half -pkg kern -out ../half_amd64.s -stubs ../half_stubs_amd64.go
+//go:generate avo ./interleave -pkg kern -out ../interleave_amd64.s -stubs ../interleave_stubs_amd64.go
+//go:generate avo ./divergence -pkg kern -out ../divergence_amd64.s -stubs ../divergence_stubs_amd64.go

@@ -36,7 +36,9 @@ func (e *encoder) piece(out []int32, s string) []int32 {
 	}
 	e.ids = e.ids[:0]
 	for i := range len(s) {
-		e.ids = append(e.ids, e.t.bytes[s[i]])
+		if id := e.t.bytes[s[i]]; id >= 0 {
+			e.ids = append(e.ids, id)
+		}
 	}
 	if len(s) <= short {
 		e.scan()

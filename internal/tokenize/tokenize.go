@@ -39,7 +39,7 @@ type Spec struct {
 
 	AddBOS   bool  // sequences begin with BOS
 	BOS, EOS int32 // −1 where there is none
-	Unknown  int32 // stands for a byte that has no token; −1 where there is none
+	Unknown  int32 // stands for a byte that has no token; −1: such a byte is left out
 }
 
 // A Tokenizer encodes and decodes. It is immutable and safe for concurrent use.
@@ -59,8 +59,7 @@ type pair struct{ left, right int32 }
 type merge struct{ rank, id int32 }
 
 // New checks a spec and builds its tokenizer. It is an error if the splitting rules are not
-// known, a merge names a token that does not exist, or one of the 256 bytes has no token and there
-// is no unknown token to stand for it.
+// known, a merge names a token that does not exist, or no byte has a token.
 func New(s Spec) (*Tokenizer, error) {
 	if len(s.Tokens) == 0 || len(s.Tokens) > 1<<24 {
 		return nil, fmt.Errorf("vocabulary of %d tokens, want 1 to %d", len(s.Tokens), 1<<24)
@@ -75,15 +74,17 @@ func New(s Spec) (*Tokenizer, error) {
 	t := &Tokenizer{spec: s, split: split, ids: make(map[string]int32, len(s.Tokens))}
 	t.scratch.New = func() any { return newEncoder(t) }
 	t.readTokens()
+	missing := 0
 	for b := range 256 {
 		id, ok := t.ids[string([]byte{byte(b)})]
 		if !ok {
 			id = s.Unknown
-		}
-		if id < 0 || int(id) >= len(s.Tokens) {
-			return nil, fmt.Errorf("byte 0x%02x has no token, and there is no unknown token", b)
+			missing++
 		}
 		t.bytes[b] = id
+	}
+	if missing == len(t.bytes) || int(s.Unknown) >= len(s.Tokens) {
+		return nil, errors.New("no byte has a token: this is no byte-level vocabulary")
 	}
 	return t, t.readMerges()
 }
@@ -154,7 +155,8 @@ func (t *Tokenizer) Pre() string { return t.spec.Pre }
 
 // Encode returns the tokens of text. Tokens that users added are always found in it; control
 // tokens such as <|im_start|> are only with parseSpecial, and are plain text without. BOS is never
-// added.
+// added. Some vocabularies lack tokens for a few bytes that text does not have, such as control
+// characters; as in the reference implementations these are left out if there is no unknown token.
 func (t *Tokenizer) Encode(text string, parseSpecial bool) []int32 {
 	e := t.scratch.Get().(*encoder)
 	defer t.scratch.Put(e)

@@ -95,6 +95,11 @@ func TestBytesWithoutATokenBecomeTheUnknown(t *testing.T) {
 	if got := mustNew(t, s).Encode("a\ab", false); !reflect.DeepEqual(got, []int32{'a', 256, 'b'}) {
 		t.Errorf("got %v", got)
 	}
+	s.Unknown = -1
+	long := strings.Repeat("a\a", 40)
+	if got := mustNew(t, s).Encode(long, false); len(got) != 40 || got[0] != 'a' {
+		t.Errorf("without an unknown token: got %v", got)
+	}
 }
 
 func TestHeapMergesAsScanDoes(t *testing.T) {
@@ -134,14 +139,13 @@ func TestLongWordsAreNotQuadratic(t *testing.T) {
 }
 
 func TestSpecsThatAreRefused(t *testing.T) {
-	missing := toy("gpt-2")
-	missing.Tokens[7] = "zz"
+	none := Spec{Tokens: []string{"<s>", "日"}, Unknown: -1}
 	unknown := toy("gpt-2")
 	unknown.Merges = [][2]string{{"q", "q"}}
 	kinds := toy("gpt-2")
 	kinds.Kinds = kinds.Kinds[1:]
 	for want, s := range map[string]Spec{
-		"byte 0x07 has no token": missing,
+		"no byte has a token":    none,
 		"parts and result":       unknown,
 		"token types":            kinds,
 		`"klingon" is not`:       toy("klingon"),

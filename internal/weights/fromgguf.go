@@ -241,9 +241,8 @@ func ggufTokenizer(f *gguf.File) (*tokenize.Tokenizer, error) {
 		}
 		s.Merges = append(s.Merges, m)
 	}
-	for key, to := range map[string]*int32{
-		"bos_token_id": &s.BOS, "eos_token_id": &s.EOS, "unknown_token_id": &s.Unknown,
-	} {
+	// llama.cpp leaves out bytes that have no token, even where the file names an unknown token.
+	for key, to := range map[string]*int32{"bos_token_id": &s.BOS, "eos_token_id": &s.EOS} {
 		if id, ok := f.Meta["tokenizer.ggml."+key].Int(); ok && id >= 0 && id < int64(len(s.Tokens)) {
 			*to = int32(id)
 		}

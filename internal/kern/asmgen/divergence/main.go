@@ -57,12 +57,13 @@ func main() {
 func sum(name string, rest bool, c Mem) {
 	TEXT(name, NOSPLIT, "func(weights, base, row *float32, n int, m float64, lanes *[4]float64)")
 	if rest {
-		Doc(name+" adds weights[i]·(e^x − 1 − x) to lanes[i%4], where x = row[i]−base[i]−m, for n values,",
-			"a positive multiple of 4.")
+		Doc(name+" adds weights[i]·(e^x − 1 − x) to lanes[i%4], where x = row[i]−base[i]−m, for n",
+			"values, a positive multiple of 4.")
 	} else {
 		Doc(name + " adds weights[i]·(row[i]−base[i]−m) to lanes[i%4] for n values, a positive multiple of 4.")
 	}
-	w, b, r := Load(Param("weights"), GP64()), Load(Param("base"), GP64()), Load(Param("row"), GP64())
+	w, b := Load(Param("weights"), GP64()), Load(Param("base"), GP64())
+	r := Load(Param("row"), GP64())
 	n := Load(Param("n"), GP64())
 	m, total := YMM(), YMM()
 	addr, err := Param("m").Resolve()
