@@ -58,11 +58,11 @@ type Frame struct {
 func AppendFrame(dst []byte, spec Spec, c Codec, src kv.Tensor) ([]byte, error) {
 	start := len(dst)
 	guess := 64 + len(spec)
-	dst = growBytes(dst, guess)
-	dst, err := c.AppendCompress(dst, src)
+	out, err := c.AppendCompress(growBytes(dst, guess), src)
 	if err != nil {
-		return dst[:start], err
+		return dst, err
 	}
+	dst = out
 	payload := dst[start+guess:]
 	var room [256]byte
 	head, err := appendHead(room[:0], spec, c, src, payload)
