@@ -83,6 +83,9 @@ func codecTable(c *cache) *Table {
 	}
 	for i, w := range c.Rows {
 		t.Rows[i] = []Cell{{Text: w.Codec}}
+		if text := caveats(w); text != "" {
+			t.Rows[i][0].Marks = []int{t.note(text)}
+		}
 	}
 	gone := map[string][]string{}
 	var reasons []string
@@ -157,6 +160,8 @@ func (t *Table) cell(q quantity, v value) (cell Cell) {
 		cell.Text = "≤ " + cell.Text
 	}
 	switch {
+	case !q.spans && v.Note != "":
+		notes = append(notes, v.Note)
 	case !q.spans || word:
 	case v.flat():
 		notes = append(notes, flatNote(v))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 
 	"kvgauge/internal/golden"
@@ -125,6 +126,12 @@ func (c fixtureCache) codec(d *draws, m made) results.Record {
 	if m.lossless {
 		rec.Attrs["lossless"] = "true"
 	}
+	if strings.HasPrefix(m.spec, "kivi") {
+		rec.Attrs["recent_window"] = "true"
+	}
+	if strings.HasPrefix(m.spec, "knorm") {
+		rec.Attrs["drops_tokens"] = "true"
+	}
 	for i := range c.prompts {
 		rec.Labels = append(rec.Labels, "passage-"+strconv.Itoa(i+1))
 	}
@@ -187,6 +194,9 @@ func (c fixtureCache) errors(d *draws, m made, rec *results.Record) {
 	for i, kv := range []string{"k", "v"} {
 		e := m.nmse * c.drift * (1.2 - .5*float64(i))
 		add(rec, "nmse_"+kv, results.Exact, -1, "prompt", repeat(c.prompts, func() float64 { return d.near(e, .05) }))
+		if rec.Attrs["drops_tokens"] == "true" {
+			rec.Metrics[len(rec.Metrics)-1].Note = "over the rows that were kept"
+		}
 		layer := 0
 		add(rec, "nmse_"+kv+"_by_layer", results.Exact, -1, "prompt,layer", repeat(c.prompts*c.layers, func() float64 {
 			layer++

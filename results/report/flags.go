@@ -39,7 +39,8 @@ func flagNote(flags []string) string {
 	miss := 0.0
 	for _, f := range flags {
 		if name, val, ok := strings.Cut(f, "="); ok {
-			if x, err := strconv.ParseFloat(strings.TrimSuffix(val, "%"), 64); err == nil && name == fitMisses {
+			x, err := strconv.ParseFloat(strings.TrimSuffix(val, "%"), 64)
+			if err == nil && name == fitMisses {
 				miss = math.Max(miss, x)
 			}
 			continue
@@ -64,7 +65,8 @@ const fitMisses = "fit-misses-up-to"
 // not measured, and faults.
 func flagWords(flags []string) string {
 	var words []string
-	for _, f := range []string{"fitted", "extrapolated", "roofline", "low-trust", "poor-fit", "other-algorithm"} {
+	for _, f := range []string{"fitted", "extrapolated", "roofline", "low-trust", "poor-fit",
+		"other-algorithm"} {
 		if slices.Contains(flags, f) {
 			words = append(words, strings.ReplaceAll(f, "-", " "))
 		}
@@ -79,4 +81,25 @@ func flagWords(flags []string) string {
 // codec's: the real one may be ten times as long.
 func bound(flags []string) bool {
 	return slices.Contains(flags, "roofline") || slices.Contains(flags, "bound-not-time")
+}
+
+// capabilities word what a codec needs or breaks, by the attribute that says so.
+var capabilities = []struct{ attr, text string }{
+	{"drops_tokens", "drops tokens"},
+	{"recent_window", "keeps recent tokens in 16 bits, which breaks prefix reuse and hides loss " +
+		"in short caches"},
+	{"needs_fit", "fitted on calibration caches first"},
+	{"needs_stats", "reads statistics of the prefill's queries"},
+	{"pre_rope", "takes keys before rotation"},
+}
+
+// caveats is a footnote to a codec's name.
+func caveats(w *row) string {
+	var words []string
+	for _, c := range capabilities {
+		if w.Rec != nil && w.Rec.Attrs[c.attr] == "true" {
+			words = append(words, c.text)
+		}
+	}
+	return strings.Join(words, "; ")
 }

@@ -186,11 +186,7 @@ func htmlCell(c Cell) template.HTML {
 		text += "<sup>" + c.marks() + "</sup>"
 	}
 	if c.Sub != "" {
-		words := strings.Fields(c.Sub)
-		for i, w := range words {
-			words[i] = raisedWord(w)
-		}
-		text += "<small>" + strings.Join(words, " ") + "</small>"
+		text += "<small>" + raisedWords(c.Sub) + "</small>"
 	}
 	return template.HTML(text)
 }
@@ -201,6 +197,15 @@ func raised(text string) string {
 		return html.EscapeString(m) + "·10<sup>" + html.EscapeString(p) + "</sup>"
 	}
 	return html.EscapeString(text)
+}
+
+// raisedWords is raised for every word of a text.
+func raisedWords(text string) string {
+	words := strings.Fields(text)
+	for i, w := range words {
+		words[i] = raisedWord(w)
+	}
+	return strings.Join(words, " ")
 }
 
 // raisedWord is raised for a number between brackets or commas.

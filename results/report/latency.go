@@ -67,9 +67,9 @@ func latencyChart(c *cache) (chart, bool) {
 	ch := chart{
 		ID: "latency-" + c.ID, Title: "Transfer time against link rate",
 		W: pageWidth, H: panel * vg.Length(len(lines)),
-		Caption: bounds(c) + fmt.Sprintf("Time until the decode worker has the cache, per request; below the dark "+
-			"line compressing pays. Solid: lossless, or mean KLD at most %g nats. Dashed: above that, "+
-			"or unknown. Medians over timing samples.", MaxKLD),
+		Caption: bounds(c) + fmt.Sprintf("Time until the decode worker has the cache, per request; below "+
+			"the dark line compressing pays. Solid: lossless, or mean KLD at most %g nats. Dashed: above "+
+			"that, or unknown. Medians over timing samples.", MaxKLD),
 	}
 	ch.draw = func(dc draw.Canvas) {
 		plots := make([][]*plot.Plot, len(lines))

@@ -55,11 +55,11 @@ type whisker struct {
 	High     float64 `json:"high"`
 }
 
-// names is room for the names of categories.
-func names(rows []*row) int {
+// room is pixels enough for the names of categories.
+func room(names []string) int {
 	longest := 0
-	for _, w := range rows {
-		longest = max(longest, width(w.Codec))
+	for _, n := range names {
+		longest = max(longest, width(n))
 	}
 	return 16 + 7*longest
 }
@@ -169,13 +169,18 @@ func stroke(c color.Color, width float32, dashed bool) []charts.SeriesOpts {
 	}
 }
 
-// categories is the axis of codecs, the first on top.
-func categories(rows []*row) charts.GlobalOpts {
+// codecs are the names of rows.
+func codecs(rows []*row) []string {
 	list := make([]string, len(rows))
 	for i, w := range rows {
 		list[i] = w.Codec
 	}
-	return charts.WithYAxisOpts(opts.YAxis{Type: "category", Data: list, Inverse: opts.Bool(true)})
+	return list
+}
+
+// categories is an axis of names, the first on top.
+func categories(names []string) charts.GlobalOpts {
+	return charts.WithYAxisOpts(opts.YAxis{Type: "category", Data: names, Inverse: opts.Bool(true)})
 }
 
 // decades widens a range to powers of base, where an axis has its ticks.

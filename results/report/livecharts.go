@@ -142,10 +142,10 @@ func growthLive(id string, gs []growth) *live {
 func breakevenLive(c *cache, rows []*row, lo, hi float64, id string) *live {
 	l := &live{Cols: min(2, len(c.Devices))}
 	for _, d := range c.Devices {
-		ch, x := charts.NewBar(), extra{Left: names(rows)}
+		ch, x := charts.NewBar(), extra{Left: room(codecs(rows))}
 		from, to := decades(lo, hi, 10)
 		ch.SetGlobalOptions(append(base(id, d, true), xAxis("break-even, Gbps", "log", from, to),
-			categories(rows))...)
+			categories(codecs(rows)))...)
 		for k, tr := range c.Transfers {
 			data := make([]opts.BarData, len(rows))
 			for i, w := range rows {
@@ -211,13 +211,13 @@ func heatLive(id string, k, v heat, lo, hi float64) *live {
 		ch.SetGlobalOptions(append(base(id, title, false),
 			charts.WithXAxisOpts(opts.XAxis{Type: "category", Data: layerNames(h.layers), Name: "layer",
 				NameLocation: "middle", NameGap: 26}),
-			categories(h.rows),
+			categories(codecs(h.rows)),
 			charts.WithVisualMapOpts(opts.VisualMap{Min: float32(math.Log10(lo)),
 				Max: float32(math.Log10(hi)), Orient: "horizontal", Left: "center", Bottom: "0",
 				Dimension: "2", Text: []string{sig(hi, 2), "NMSE " + sig(lo, 2)},
 				InRange: &opts.VisualMapInRange{Color: ramp}}))...)
 		ch.AddSeries(title, h.liveData())
-		l.add(id, ch, extra{Left: names(h.rows)})
+		l.add(id, ch, extra{Left: room(codecs(h.rows))})
 	}
 	return l
 }
@@ -246,13 +246,13 @@ func (h heat) liveData() []opts.HeatMapData {
 }
 
 func sectionLive(id string, bs []breakdown) *live {
-	rows := make([]*row, len(bs))
-	for i, b := range bs {
-		rows[i] = b.row
-	}
 	ch := charts.NewBar()
+	names := make([]string, len(bs))
+	for i, b := range bs {
+		names[i] = b.row.Codec + ", " + bitsText(b.bits.X)
+	}
 	ch.SetGlobalOptions(append(base(id, "", true), xAxis("share of the frame, %", "value", 0, 100),
-		categories(rows))...)
+		categories(names))...)
 	for k, s := range sections {
 		if !used(bs)[k] {
 			continue
@@ -266,6 +266,6 @@ func sectionLive(id string, bs []breakdown) *live {
 			charts.WithBarChartOpts(opts.BarChart{Stack: "frame"}))
 	}
 	l := &live{Cols: 1}
-	l.add(id, ch, extra{Left: names(rows)})
+	l.add(id, ch, extra{Left: room(names)})
 	return l
 }

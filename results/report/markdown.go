@@ -59,7 +59,7 @@ func mdCell(c Cell, code bool) string {
 		text = m + "·10<sup>" + p + "</sup>"
 	}
 	if c.Sub != "" {
-		text += " " + mdEscape(c.Sub)
+		text += " " + strings.ReplaceAll(raisedWords(c.Sub), "*", `\*`)
 	}
 	if len(c.Marks) > 0 {
 		text += " <sup>" + c.marks() + "</sup>"

@@ -26,7 +26,7 @@ function kvgaugeLive() {
     option.grid[0][key] = value;
   }
   // What the chart library's Go side has no words for.
-  function extras(option, ink, muted) {
+  function extras(option, ink, muted, paper) {
     var x = option.kvgauge || {};
     delete option.kvgauge;
     var widest = 0;
@@ -41,7 +41,8 @@ function kvgaugeLive() {
       }
       if (x.labels && s.type === "scatter" && x.labels[s.name]) {
         var at = x.labels[s.name];
-        Object.assign(s.label, { position: [at[0] + 5, at[1] + 5], align: "left", verticalAlign: "middle", fontSize: 11 });
+        Object.assign(s.label, { position: [at[0] + 5, at[1] + 5], align: "left", verticalAlign: "middle", fontSize: 11,
+          textBorderColor: paper, textBorderWidth: 3 });
       }
       if (s.type === "bar") { s.barCategoryGap = "30%"; s.barGap = "0%"; }
     });
@@ -103,7 +104,7 @@ function kvgaugeLive() {
         a.splitLine = { show: a.type !== "category", lineStyle: { color: line } };
       });
     });
-    extras(option, ink, muted);
+    extras(option, ink, muted, paper);
     [].concat(option.visualMap || []).forEach(function (v) { v.textStyle = { color: muted }; });
     return option;
   }

@@ -51,7 +51,7 @@ func sectionChart(c *cache) (chart, bool) {
 	ch := chart{
 		ID: "sections-" + c.ID, Title: "What a frame is made of", W: pageWidth,
 		H: vg.Length(62 + 16*len(bs)),
-		Caption: "Shares of the frame's bytes; at the right, bits per value of the whole frame. Scales, " +
+		Caption: "Shares of the frame's bytes; bits are per value, of the whole frame. Scales, " +
 			"tables and raw windows weigh less as the cache grows longer.",
 	}
 	ch.draw = func(dc draw.Canvas) {

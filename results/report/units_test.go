@@ -76,7 +76,7 @@ func TestVerdicts(t *testing.T) {
 		"the quickest within the limit":    {[]timing{{"a", false, .001, 6}, {"b", false, .002, 5}}, "b takes 5.00 ms, saves 5.00 ms of 10.0 ms raw (50.0 %) at KLD 0.00200 nats."},
 		"not the quickest above it":        {[]timing{{"a", false, .02, 1}, {"b", true, -1, 8}}, "b takes 8.00 ms, saves 2.00 ms of 10.0 ms raw (20.0 %), lossless."},
 		"a lossless codec needs no KLD":    {[]timing{{"a", true, -1, 4}}, "a takes 4.00 ms, saves 6.00 ms of 10.0 ms raw (60.0 %), lossless."},
-		"raw where none pays":              {[]timing{{"a", true, -1, 14}, {"b", false, .001, 12}}, "send it raw (10.0 ms). No codec pays of the 2 within the quality limit; the nearest, b, takes 12.0 ms and pays below 7.00 Gbps."},
+		"raw where none pays":              {[]timing{{"a", true, -1, 14}, {"b", false, .001, 12}}, "send it raw (10.0 ms). None of the 2 codecs within the quality limit pays; the nearest, b, takes 12.0 ms and pays below 7.00 Gbps."},
 		"raw where none is good enough":    {[]timing{{"a", false, .5, 1}}, "send it raw (10.0 ms). No codec that was timed is lossless or known to stay within 0.01 nats."},
 		"unmeasured quality is no licence": {[]timing{{"a", false, -1, 1}, {"b", true, -1, 9}}, "b takes 9.00 ms, saves 1.00 ms of 10.0 ms raw (10.0 %), lossless. Quicker still, with quality unmeasured on this cache: a (1.00 ms)."},
 		"a slower unknown is not named":    {[]timing{{"a", false, -1, 11}, {"b", true, -1, 9}}, "b takes 9.00 ms, saves 1.00 ms of 10.0 ms raw (10.0 %), lossless."},

@@ -21,6 +21,7 @@ type value struct {
 	Over      string // what the samples run over
 	Flags     []string
 	Bare      string // why there is no interval
+	Note      string // what to know of the number
 	Reason    string // why OK is false
 }
 
@@ -104,7 +105,8 @@ func point(rec *results.Record, name string, at centre) value {
 	if reason != "" {
 		return value{Reason: reason}
 	}
-	return value{OK: true, X: at(xs), N: len(xs), Over: m.Over, Flags: m.Flags, Interval: "none"}
+	return value{OK: true, X: at(xs), N: len(xs), Over: m.Over, Flags: m.Flags, Interval: "none",
+		Note: m.Note}
 }
 
 // ratioOf is raw over frame bytes of all prompts together; the mean of ratios would weigh a

@@ -177,14 +177,18 @@ func (ch choice) pays() string {
 }
 
 func (ch choice) sendRaw() string {
-	text := fmt.Sprintf("send it raw (%s). No codec pays", seconds(ch.Raw.X))
+	text := fmt.Sprintf("send it raw (%s). ", seconds(ch.Raw.X))
 	if ch.Within == 1 {
-		text += "; the one within the quality limit, "
+		text += "The one codec within the quality limit does not pay: "
 	} else {
-		text += fmt.Sprintf(" of the %d within the quality limit; the nearest, ", ch.Within)
+		text += fmt.Sprintf("None of the %d codecs within the quality limit pays; the nearest, ", ch.Within)
 	}
 	total := point(ch.Nearest.Moves[ch.At], "total_seconds", median)
-	text += fmt.Sprintf("%s, takes %s", ch.Nearest.Codec, seconds(total.X))
+	text += ch.Nearest.Codec
+	if ch.Within > 1 {
+		text += ","
+	}
+	text += fmt.Sprintf(" takes %s", seconds(total.X))
 	even := point(ch.Nearest.Breakeven[ch.At.route], "breakeven_gbps", median)
 	switch {
 	case even.OK && even.X == 0:

@@ -31,7 +31,7 @@ func facts(r *run) []fact {
 		{"command", h.Command},
 		{"machine", fmt.Sprintf("%s, %d core%s, %d thread%s used", h.CPU, h.Cores, plural(h.Cores),
 			h.Threads, plural(h.Threads))},
-		{"date", strings.NewReplacer("T", " ", "Z", " UTC").Replace(h.Started)},
+		{"date", date(h.Started)},
 		{"seed", strconv.FormatUint(h.Seed, 10)},
 		{"tool", strings.TrimSpace("kvgauge " + h.Version)},
 		{"commit", commit},
@@ -45,6 +45,11 @@ func facts(r *run) []fact {
 		out = append(out, fact{"shards", fmt.Sprintf("%d read (the first: %s)", r.Shards, h.Shard)})
 	}
 	return out
+}
+
+// date is a header's time for people.
+func date(started string) string {
+	return strings.NewReplacer("T", " ", "Z", " UTC").Replace(started)
 }
 
 // missingTable lists the cells without numbers.
