@@ -60,8 +60,9 @@ func (s Shape) String() string {
 // Check returns an error when a dimension is negative or the whole overflows MaxElements.
 // Zero tokens are allowed, zero layers, heads or key dimensions are not.
 func (s Shape) Check() error {
-	if s.Layers < 1 || s.Heads < 1 || s.KeyDim < 1 || s.Tokens < 0 || s.ValueDim < 0 {
-		return fmt.Errorf("shape %v: want at least one layer, head and key channel", s)
+	if s.Layers < 1 || s.Heads < 1 || min(s.KeyDim, s.ValueDim, s.Tokens) < 0 ||
+		s.KeyDim+s.ValueDim == 0 {
+		return fmt.Errorf("shape %v: want at least one layer, head and channel", s)
 	}
 	n := 1.0
 	for _, d := range []int{s.Layers, s.Heads, max(1, s.Tokens), max(s.KeyDim, s.ValueDim)} {
@@ -132,6 +133,22 @@ func (t Tensor) Slice(from, to int) Tensor {
 	}
 	if t.Meta != nil {
 		w.Meta = t.Meta.window(from)
+	}
+	return w
+}
+
+// SliceLayers returns the window of t that holds layers [from, to). It shares t's memory.
+func (t Tensor) SliceLayers(from, to int) Tensor {
+	if from < 0 || to < from || to > t.Layers {
+		panic(fmt.Sprintf("kv: slice [%d, %d) of %d layers", from, to, t.Layers))
+	}
+	w := t
+	w.Layers = to - from
+	for _, side := range Sides {
+		size := t.Heads * t.Stride * t.Dim(side)
+		if len(t.Bits[side]) > 0 { // the last layer of a window of tokens may be shorter
+			w.Bits[side] = t.Bits[side][from*size : min(to*size, len(t.Bits[side]))]
+		}
 	}
 	return w
 }

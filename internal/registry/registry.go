@@ -32,7 +32,8 @@ func (s Spec) Name() string {
 
 // A Family is a T whose parameters P are still open. P is a struct; its exported fields are the
 // parameters, of kind int, float64, bool or string, named by the tag `param:"name"` and
-// explained by the tag `doc:"..."`.
+// explained by the tag `doc:"..."`. If P has a method Canonical() (P, error), parameters go
+// through it first: for values that have several spellings, such as specs.
 type Family[T, P any] struct {
 	Name     string             // as configs spell it: lower case, no spaces
 	Doc      string             // one line for people
@@ -91,6 +92,12 @@ func Add[T, P any](s *Set[T], f Family[T, P]) {
 		var none T
 		if err := set(reflect.ValueOf(&p).Elem(), args); err != nil {
 			return "", none, fmt.Errorf("%s %q: %w", s.kind, f.Name, err)
+		}
+		if c, ok := any(p).(interface{ Canonical() (P, error) }); ok {
+			var err error
+			if p, err = c.Canonical(); err != nil {
+				return "", none, fmt.Errorf("%s %q: %w", s.kind, f.Name, err)
+			}
 		}
 		v, err := f.New(p)
 		if err != nil {

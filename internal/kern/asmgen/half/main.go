@@ -256,7 +256,7 @@ func quantize(bf16 bool) {
 	TEXT("quantize"+suffix(bf16)+"AVX2", NOSPLIT,
 		"func(dst *byte, src *uint16, n int, minimum, inv float32, off, lo, hi int32)")
 	Pragma("noescape")
-	Doc("quantize" + suffix(bf16) + "AVX2 sets dst to the codes of src, n a multiple of 16; "+
+	Doc("quantize" + suffix(bf16) + "AVX2 sets dst to the codes of src, n a multiple of 16; " +
 		"off is less the bits of 1.5·2^23.")
 	dst, src := ptr("dst"), ptr("src")
 	low, inv, off, lo, hi := splatArg("minimum"), splatArg("inv"), splatArg("off"), splatArg("lo"), splatArg("hi")
