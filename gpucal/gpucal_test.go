@@ -2,6 +2,7 @@ package gpucal
 
 import (
 	"compress/gzip"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,8 +61,10 @@ func TestEveryDeviceReadsAndItsFitsAreThoseOfItsRows(t *testing.T) {
 }
 
 func TestTheTwoA100sStayApart(t *testing.T) {
-	if bw := openDevice(t, "a100-40g").MemBW; bw != 1555e9 {
-		t.Errorf("the 40 GB part has %v bytes per second, want 1555e9", bw)
+	for name, want := range map[string]float64{"a100-40g": 1555e9, "a100-sxm-80g": 2039e9} {
+		if bw := openDevice(t, name).MemBW; bw != want {
+			t.Errorf("%s has %v bytes per second, want %v", name, bw, want)
+		}
 	}
 }
 
@@ -82,6 +86,49 @@ func TestTheEmbeddedRowsAreThosePublished(t *testing.T) {
 			t.Errorf("%s: notes are %q", gpu, notes)
 		}
 	}
+}
+
+// Rows of other devices are a fused kernel's times on matrices, each as a cache of equal bytes.
+func TestTheFP8RowsAreThosePublished(t *testing.T) {
+	for device, gpu := range map[string]string{"h100-sxm": "h100_sxm", "h200-sxm": "h200_sxm", "l40s": "l40s"} {
+		latency := map[string]float64{}
+		lines := csvLines(t, "data/calibration/aiconfigurator/"+gpu+"_vllm-0.24.0_scale_matrix_perf.csv.gz")
+		for _, line := range lines[1:] {
+			ms, err := strconv.ParseFloat(line[8], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			latency[line[5]+" x "+line[6]] = ms
+		}
+		c := openDevice(t, device)
+		if len(c.Rows) < 16 {
+			t.Errorf("%s: %d rows", device, len(c.Rows))
+		}
+		for _, r := range c.Rows {
+			ms := latency[fmt.Sprintf("%d x %d", r.Tokens, 2*r.Shape.Dim)]
+			if math.Abs(r.Median*1e3/ms-1) > 1e-6 || r.Codec != "fp8_e4m3" || r.Op != Compress {
+				t.Errorf("%s: %+v, published %v ms", device, r, ms)
+			}
+		}
+	}
+}
+
+func csvLines(t *testing.T, rel string) [][]string {
+	t.Helper()
+	f, err := os.Open(testenv.Shared(t, rel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := csv.NewReader(z).ReadAll()
+	if err != nil || len(lines) < 2 {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	return lines
 }
 
 // The payload sizes behind the published break-even rates, checked there against true bytes.
