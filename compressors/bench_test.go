@@ -11,7 +11,8 @@ import (
 
 // benchTensor is a layer's worth of a cache of 16 MiB: beyond most second-level caches.
 func benchTensor(d kv.DType) kv.Tensor {
-	return codectest.Tensor(5, kv.Shape{Layers: 1, Heads: 8, Tokens: 4096, KeyDim: 128, ValueDim: 128}, d)
+	shape := kv.Shape{Layers: 1, Heads: 8, Tokens: 4096, KeyDim: 128, ValueDim: 128}
+	return codectest.Tensor(5, shape, d)
 }
 
 // benchCopy copies the raw bytes: what every rate is compared with.

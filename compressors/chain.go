@@ -89,7 +89,8 @@ func unknownPart(name string) error {
 	if near := registry.Nearest(name, all); near != "" {
 		return fmt.Errorf("no stage named %q (did you mean %q?): %w", name, near, registry.ErrUnknown)
 	}
-	return fmt.Errorf("no stage named %q; have %s: %w", name, strings.Join(all, ", "), registry.ErrUnknown)
+	return fmt.Errorf("no stage named %q; have %s: %w", name, strings.Join(all, ", "),
+		registry.ErrUnknown)
 }
 
 // chain drops tokens, compresses those that are left, and codes the bytes. Its payload:

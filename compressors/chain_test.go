@@ -34,8 +34,8 @@ func TestChainsOpenInCanonicalForm(t *testing.T) {
 
 func TestChainMistakesAreNamedInTheUsersTerms(t *testing.T) {
 	for in, want := range map[string]string{
-		"uniform+knorm":                          "knorm drops tokens, so it goes before uniform: write knorm+uniform",
-		"zstd+uniform":                           "zstd codes bytes, so it goes after a codec: write identity+zstd",
+		"uniform+knorm":                          "it goes before uniform: write knorm+uniform",
+		"zstd+uniform":                           "it goes after a codec: write identity+zstd",
 		"zstd":                                   "write identity+zstd",
 		"knorm":                                  "write knorm+identity",
 		"knorm+zstd":                             "zstd codes bytes, so it goes after a codec",
@@ -170,7 +170,8 @@ func TestHeadsMayKeepAsManyTokensAsTheyLike(t *testing.T) {
 	}
 }
 
-func checkRagged(t *testing.T, what string, src, dst kv.Tensor, kept *kv.Kept, step func(l, h int) int) {
+func checkRagged(t *testing.T, what string, src, dst kv.Tensor, kept *kv.Kept,
+	step func(l, h int) int) {
 	t.Helper()
 	for l := range src.Layers {
 		for h := range src.Heads {

@@ -34,9 +34,9 @@ type Codec interface {
 	AppendCompress(dst []byte, src kv.Tensor) ([]byte, error)
 
 	// Decompress fills dst from a payload. The caller makes dst with the shape, type and
-	// metadata of the tensor that was compressed; the frame carries them. On bytes that are not a payload for
-	// dst it returns an error that wraps ErrCorrupt, and never panics; what it leaves in dst is
-	// then unspecified.
+	// metadata of the tensor that was compressed; the frame carries them. On bytes that are not
+	// a payload for dst it returns an error that wraps ErrCorrupt, and never panics; what it
+	// leaves in dst is then unspecified.
 	Decompress(dst kv.Tensor, src []byte) error
 
 	// Capabilities says what the codec needs and promises.

@@ -10,7 +10,8 @@ import (
 
 // A cache goes into a frame, and comes back from it in another process that knows nothing else.
 func Example() {
-	cache := codectest.Tensor(1, kv.Shape{Layers: 2, Heads: 2, Tokens: 256, KeyDim: 64, ValueDim: 64}, kv.BF16)
+	shape := kv.Shape{Layers: 2, Heads: 2, Tokens: 256, KeyDim: 64, ValueDim: 64}
+	cache := codectest.Tensor(1, shape, kv.BF16)
 	spec, codec, err := compressors.Open("kivi:bits=4,residual=0")
 	if err != nil {
 		panic(err)

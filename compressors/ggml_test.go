@@ -54,7 +54,8 @@ func TestGGMLBlocksByHand(t *testing.T) {
 	for spec, want := range map[string]string{
 		// d = -8/-8 = 1 (0x3c00); 1 is code 9, 0 is 8, -8 is 0
 		"q4_0": "003c" + "89" + strings.Repeat("88", 14) + "08",
-		// d = -8/-16 = 0.5 (0x3800); 1 is 18, 0 is 16, -8 is 0: low halves 2, 0, 0, fifth bits all but the last
+		// d = -8/-16 = 0.5 (0x3800); 1 is 18, 0 is 16, -8 is 0: low halves 2, 0, 0; all fifth bits
+		// but the last
 		"q5_0": "0038" + "ffffff7f" + "02" + strings.Repeat("00", 15),
 	} {
 		_, c, _ := compressors.Open(spec)

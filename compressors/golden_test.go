@@ -49,7 +49,8 @@ func TestGoldenPayloads(t *testing.T) {
 		}
 	}
 	for name, text := range files {
-		golden.Check(t, "testdata/golden/"+strings.ReplaceAll(name, "/", "-")+".txt", []byte(text.String()))
+		file := strings.ReplaceAll(name, "/", "-") + ".txt"
+		golden.Check(t, "testdata/golden/"+file, []byte(text.String()))
 	}
 }
 

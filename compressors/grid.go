@@ -290,7 +290,8 @@ func (c *quantised) PredictedBytes(head kv.Tensor) int {
 }
 
 // AppendSections implements Sectioner.
-func (c *quantised) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error) {
+func (c *quantised) AppendSections(dst []Section, head kv.Tensor, payload []byte) (
+	[]Section, error) {
 	lay, err := c.layout(head)
 	if err != nil || len(payload) < lay.total {
 		return dst, corrupt("%d bytes, want %d", len(payload), lay.total)

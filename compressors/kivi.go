@@ -59,5 +59,6 @@ func newKivi(p kiviParams) (Codec, error) {
 
 // Capabilities implements Codec.
 func (c *kivi) Capabilities() Capabilities {
-	return Capabilities{FixedRate: true, KeyOnly: true, RecentWindow: c.residual > 0, Streaming: "group"}
+	window := c.residual > 0
+	return Capabilities{FixedRate: true, KeyOnly: true, RecentWindow: window, Streaming: "group"}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 func ordinary(d kv.DType) kv.Tensor {
-	return codectest.Tensor(77, kv.Shape{Layers: 2, Heads: 4, Tokens: 192, KeyDim: 64, ValueDim: 64}, d)
+	shape := kv.Shape{Layers: 2, Heads: 4, Tokens: 192, KeyDim: 64, ValueDim: 64}
+	return codectest.Tensor(77, shape, d)
 }
 
 func TestMoreBitsAreNeverWorse(t *testing.T) {
@@ -111,12 +112,14 @@ func TestKIVIKeepsTheTokensThatItsAuthorsKeep(t *testing.T) {
 		{100, 128, 100, 100}, {128, 128, 0, 128}, {129, 128, 1, 128}, {300, 128, 44, 128},
 		{300, 32, 12, 32}, {31, 32, 31, 31}, {64, 0, 0, 0}, {1, 128, 1, 1},
 	} {
-		src := codectest.Tensor(3, kv.Shape{Layers: 1, Heads: 2, Tokens: c.tokens, KeyDim: 64, ValueDim: 64}, kv.F16)
+		shape := kv.Shape{Layers: 1, Heads: 2, Tokens: c.tokens, KeyDim: 64, ValueDim: 64}
+		src := codectest.Tensor(3, shape, kv.F16)
 		spec := fmt.Sprintf("kivi:residual=%d", c.residual)
 		got, n := pass(t, spec, src)
 		for side, window := range map[kv.Side]int{kv.K: c.keys, kv.V: c.values} {
 			if exact := exactTail(src, got, side); exact != window {
-				t.Errorf("%s, %d tokens: the last %d of %v are exact, want %d", spec, c.tokens, exact, side, window)
+				t.Errorf("%s, %d tokens: the last %d of %v are exact, want %d",
+					spec, c.tokens, exact, side, window)
 			}
 		}
 		// The published size: (S-w)(b + 32/G) + 16w bits per channel.
@@ -180,7 +183,8 @@ func TestGroupsBeyondTheScalesTypeAreKeptAsTheyAre(t *testing.T) {
 	for i := range big {
 		big[i] = kv.BF16.Bits(float32(i-30) * 1e36)
 	}
-	for _, spec := range []string{"uniform", "uniform:group=32,symmetric=true", "uniform:bits=8,scale=bf16"} {
+	for _, spec := range []string{"uniform", "uniform:group=32,symmetric=true",
+		"uniform:bits=8,scale=bf16"} {
 		got, n := pass(t, spec, src)
 		row := got.Row(kv.K, 1, 2, 30)
 		exact := 0
@@ -191,7 +195,8 @@ func TestGroupsBeyondTheScalesTypeAreKeptAsTheyAre(t *testing.T) {
 		}
 		_, c, _ := compressors.Open(spec)
 		extra := n - c.(compressors.Sizer).PredictedBytes(src)
-		if wide := strings.Contains(spec, "bf16"); !wide && (exact != 64 || extra != 128) || wide && extra != 0 {
+		wide := strings.Contains(spec, "bf16")
+		if !wide && (exact != 64 || extra != 128) || wide && extra != 0 {
 			t.Errorf("%s: %d of 64 values exact, %d bytes more than predicted", spec, exact, extra)
 		}
 	}

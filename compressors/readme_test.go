@@ -21,7 +21,8 @@ func TestREADMEListsWhatIsRegistered(t *testing.T) {
 // section writes a table of the families among specs.
 func section(t *testing.T, out *strings.Builder, kind string, specs []compressors.Spec) {
 	t.Helper()
-	fmt.Fprintf(out, "\n| %s | what it does | parameters, with defaults | from |\n|---|---|---|---|\n", kind)
+	fmt.Fprintf(out, "\n| %s | what it does | parameters, with defaults | from |\n", kind)
+	out.WriteString("|---|---|---|---|\n")
 	for i, spec := range specs {
 		if i > 0 && spec.Name() == specs[i-1].Name() {
 			continue
@@ -40,6 +41,7 @@ func section(t *testing.T, out *strings.Builder, kind string, specs []compressor
 			}
 			params = append(params, "`"+p.Name+"="+p.Default+"`")
 		}
-		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", info.Name, info.Doc, strings.Join(params, " "), info.Source)
+		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n",
+			info.Name, info.Doc, strings.Join(params, " "), info.Source)
 	}
 }

@@ -43,7 +43,8 @@ func TestSplitPlanesComeNearTheirEntropy(t *testing.T) {
 // TestSplitFindsFractionBitsThatAreNotUsed: values computed in bfloat16 and held in binary16 end
 // in three zeros.
 func TestSplitFindsFractionBitsThatAreNotUsed(t *testing.T) {
-	src := codectest.Tensor(8, kv.Shape{Layers: 1, Heads: 2, Tokens: 512, KeyDim: 64, ValueDim: 64}, kv.F16)
+	shape := kv.Shape{Layers: 1, Heads: 2, Tokens: 512, KeyDim: 64, ValueDim: 64}
+	src := codectest.Tensor(8, shape, kv.F16)
 	_, before := pass(t, "lossless_split", src)
 	for _, side := range kv.Sides {
 		for i := range src.Bits[side] {

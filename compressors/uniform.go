@@ -37,7 +37,7 @@ type uniformParams struct {
 	Group     int    `param:"group" doc:"values per scale along the axis; 0 is the whole axis"`
 	Symmetric bool   `param:"symmetric" doc:"grid around zero, without a zero point"`
 	Scale     string `param:"scale" doc:"type of scales and minima: f16, bf16 or f32"`
-	Zero      string `param:"zero" doc:"zero point: min (the minimum, like a scale) or int (an integer)"`
+	Zero      string `param:"zero" doc:"zero point: min (the minimum) or int (an integer)"`
 }
 
 func init() {

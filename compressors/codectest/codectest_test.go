@@ -151,7 +151,8 @@ func fails(clause string, c compressors.Codec) (failed bool) {
 			continue
 		}
 		shape := kv.Shape{Layers: 2, Heads: 2, Tokens: 160, KeyDim: 64, ValueDim: 64}
-		k := &kit{spec: "broken", c: c, caps: c.Capabilities(), mains: []kv.Tensor{Tensor(1, shape, kv.BF16)}}
+		mains := []kv.Tensor{Tensor(1, shape, kv.BF16)}
+		k := &kit{spec: "broken", c: c, caps: c.Capabilities(), mains: mains}
 		return !testing.RunTests(func(string, string) (bool, error) { return true, nil },
 			[]testing.InternalTest{{Name: "clause", F: func(t *testing.T) {
 				defer func() {

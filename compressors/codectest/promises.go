@@ -64,8 +64,9 @@ func sections(t *testing.T, k *kit) {
 		if !ok {
 			continue
 		}
-		list, err := s.AppendSections([]compressors.Section{{Kind: compressors.Raw, Bytes: 1}}, src, payload)
-		if err != nil || len(list) < 2 || list[0] != (compressors.Section{Kind: compressors.Raw, Bytes: 1}) {
+		first := compressors.Section{Kind: compressors.Raw, Bytes: 1}
+		list, err := s.AppendSections([]compressors.Section{first}, src, payload)
+		if err != nil || len(list) < 2 || list[0] != first {
 			t.Fatalf("sections %v, %v: want them appended", list, err)
 		}
 		sum := 0

@@ -35,7 +35,8 @@ func TestEveryPatternBecomesTheNearestCode(t *testing.T) {
 				}
 				f.EncodeBits(d, got, src)
 				if want := slow(f, float64(d.Float(src[0]))); got[0] != want {
-					t.Fatalf("%s of %v %#04x (%g): %#02x, want %#02x", name, d, bits, d.Float(src[0]), got[0], want)
+					t.Fatalf("%s of %v %#04x (%g): %#02x, want %#02x",
+						name, d, bits, d.Float(src[0]), got[0], want)
 				}
 			}
 		}

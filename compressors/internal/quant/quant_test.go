@@ -95,7 +95,8 @@ func TestUnpackUndoesPackAndKeepsToItsBytes(t *testing.T) {
 func TestHalfConversionsAgreeWithTheReferenceOnAllPatterns(t *testing.T) {
 	for h := range 1 << 16 {
 		bits := uint16(h)
-		if kv.F16.Finite(bits) && math.Float32bits(widenF16(bits)) != math.Float32bits(kern.F16ToF32(bits)) {
+		want := math.Float32bits(kern.F16ToF32(bits))
+		if kv.F16.Finite(bits) && math.Float32bits(widenF16(bits)) != want {
 			t.Fatalf("binary16 %#04x widens to %g", bits, widenF16(bits))
 		}
 		for _, low := range []uint32{0, 1, 0x0fff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xffff} {
@@ -202,7 +203,8 @@ func TestFitStoreIsFitThenStore(t *testing.T) {
 			var got, back Affine
 			ok := q.FitStore(d, lo, hi, scale[:], zero[:], &got)
 			if ok != wantOK || scale != wantScale || zero != wantZero || ok && got != want {
-				t.Fatalf("%+v %v %#x to %#x: %+v, %v, want %+v, %v", q, d, Bits(lo), Bits(hi), got, ok, want, wantOK)
+				t.Fatalf("%+v %v %#x to %#x: %+v, %v, want %+v, %v",
+					q, d, Bits(lo), Bits(hi), got, ok, want, wantOK)
 			}
 			loaded := q.Load(scale[:], zero[:], &back)
 			got.Inv = 0
