@@ -64,7 +64,7 @@ func summarise(v workloads.Verdict) (*quality, error) {
 }
 
 // judgeBytes bounds the changed caches that are handed to a judge at once.
-const judgeBytes = 256 << 20
+const judgeBytes = 192 << 20
 
 // A ballot collects candidates and where each one's verdict belongs. Caches that are equal to
 // the original share one candidate.
