@@ -31,8 +31,8 @@ func breakevenChart(c *cache) (chart, bool) {
 		ID: "breakeven-" + c.ID, Title: "Break-even bandwidth", W: pageWidth,
 		H: height*vg.Length(panels) + 18,
 		Caption: bounds(c) + "On links slower than the bar's end, compressing is quicker than sending " +
-			"raw; on faster ones it is slower. Whiskers are 95 % intervals. Vertical lines mark the links of " +
-			"this run.",
+			"raw; on faster ones it is slower. Whiskers are 95 % intervals. Vertical lines mark the links " +
+			"of this run.",
 	}
 	ch.draw = func(dc draw.Canvas) {
 		legend(dc, c.Transfers)

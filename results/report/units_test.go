@@ -247,6 +247,12 @@ func TestAMissingNumberHasItsReason(t *testing.T) {
 	}
 }
 
+func TestPDFTextIsInItsCodePage(t *testing.T) {
+	if got, want := windows1252("100 µs ÷ – × −2.8e−5 ≤ 模"), "100 \xb5s \xf7 \x96 \xd7 -2.8e-5 <= \x1a"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestAnotherEChartsIsLeftAlone(t *testing.T) {
 	if pinned([]byte("alert(1)")) {
 		t.Error("a script of another digest goes into pages")
