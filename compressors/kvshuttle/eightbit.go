@@ -1,6 +1,8 @@
 package kvshuttle
 
 import (
+	"slices"
+
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
 )
@@ -26,8 +28,10 @@ func q8(dst []byte, xs []float32) ([]byte, float32) {
 	if a := amax(xs); a != 0 {
 		scale = a / 127
 	}
-	for _, x := range xs {
-		dst = append(dst, clipCode(x/scale, -127, 127))
+	base := len(dst)
+	dst = slices.Grow(dst, len(xs))[:base+len(xs)]
+	for i, x := range xs {
+		dst[base+i] = clipCode(x/scale, -127, 127)
 	}
 	return dst, scale
 }
@@ -73,8 +77,10 @@ func quantiseOffset(dst []byte, xs []float32) ([]byte, float32) {
 	if a := amax(xs); a != 0 {
 		scale = a / 240
 	}
-	for _, x := range xs {
-		dst = append(dst, clipCode(x/scale+128, 0, 255))
+	base := len(dst)
+	dst = slices.Grow(dst, len(xs))[:base+len(xs)]
+	for i, x := range xs {
+		dst[base+i] = clipCode(x/scale+128, 0, 255)
 	}
 	return dst, scale
 }

@@ -8,39 +8,39 @@ import (
 	"kvgauge/internal/kern"
 )
 
-// rint rounds to the nearest whole number, ties to even, as numpy's rint does.
-func rint(x float32) float32 { return float32(math.RoundToEven(float64(x))) }
-
 // clipCode rounds and clips as numpy does and casts to a byte; a NaN becomes 0, as the cast of a
 // NaN to an 8-bit integer gives on x86.
+//
+// lo and hi are whole, so that it is the same to clip first. Adding 1.5·2^23 then rounds to even
+// and leaves the code in the low byte.
 func clipCode(x, lo, hi float32) byte {
-	r := rint(x)
 	switch {
-	case r != r:
+	case x >= hi:
+		x = hi
+	case x > lo:
+	case x != x:
 		return 0
-	case r < lo:
-		r = lo
-	case r > hi:
-		r = hi
+	default:
+		x = lo
 	}
-	return byte(int(r))
+	return byte(math.Float32bits(x + 0x1.8p23))
 }
 
 // amax returns the largest magnitude as numpy's max does: NaN if there is one.
+//
+// Magnitudes compare as their bits do, and every NaN is beyond infinity.
 func amax(xs []float32) float32 {
-	m := float32(0)
-	for _, x := range xs {
-		if x < 0 {
-			x = -x
-		}
-		if x > m || x != x {
-			m = x
-			if x != x {
-				return x
-			}
-		}
+	var a, b, c, d uint32
+	for ; len(xs) >= 4; xs = xs[4:] {
+		a = max(a, math.Float32bits(xs[0])&^(1<<31))
+		b = max(b, math.Float32bits(xs[1])&^(1<<31))
+		c = max(c, math.Float32bits(xs[2])&^(1<<31))
+		d = max(d, math.Float32bits(xs[3])&^(1<<31))
 	}
-	return m
+	for _, x := range xs {
+		a = max(a, math.Float32bits(x)&^(1<<31))
+	}
+	return math.Float32frombits(max(a, b, c, d))
 }
 
 // minMax returns the extremes as numpy's min and max do: NaN if there is one.
@@ -78,6 +78,7 @@ func q4Groups(n int) int { return (n + q4Group - 1) / q4Group }
 // is padded with zeros, which take part in its range. It appends the codes to dst and sets scale
 // and zero per group.
 func q4(dst []byte, xs, scale, zero []float32) []byte {
+	dst = slices.Grow(dst, len(scale)*q4Group/2)
 	for g := range scale {
 		group := xs[g*q4Group : min(len(xs), (g+1)*q4Group)]
 		lo, hi := minMax(group)
@@ -89,6 +90,12 @@ func q4(dst []byte, xs, scale, zero []float32) []byte {
 			s = (hi - lo) / 15
 		}
 		scale[g], zero[g] = s, lo
+		if len(group) == q4Group {
+			for i := 0; i < q4Group; i += 2 {
+				dst = append(dst, clipCode((group[i]-lo)/s, 0, 15)<<4|clipCode((group[i+1]-lo)/s, 0, 15))
+			}
+			continue
+		}
 		for i := 0; i < q4Group; i += 2 {
 			dst = append(dst, q4Code(group, i, lo, s)<<4|q4Code(group, i+1, lo, s))
 		}
@@ -106,13 +113,13 @@ func q4Code(group []float32, i int, zero, scale float32) byte {
 
 // unq4 undoes q4: it fills dst with code·scale + zero.
 func unq4(dst []float32, codes []byte, scale, zero []float32) {
-	for i := range dst {
-		c := codes[i/2]
-		if i%2 == 0 {
-			c >>= 4
+	for g := 0; len(dst) > 0; g++ {
+		s, z := scale[g], zero[g]
+		n := min(len(dst), q4Group)
+		for i := range dst[:n] {
+			dst[i] = float32(float32(codes[i/2]>>(4-4*(i%2))&15)*s) + z
 		}
-		g := i / q4Group
-		dst[i] = float32(float32(c&15)*scale[g]) + zero[g]
+		dst, codes = dst[n:], codes[(n+1)/2:]
 	}
 }
 
