@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"math"
+	"runtime"
 )
 
 // An Estimate is what a run of the plan will take, roughly: from shapes and constants below, not
@@ -52,11 +53,11 @@ func (p *Plan) Estimate(ctx context.Context) Estimate {
 			}
 		}
 		e.RawBytes += int64(raw * n)
-		// The cache and, of each codec, what came back; a judge widens what it is handed.
-		memory := raw * (3 + lossy)
+		// The cache, and for each codec at work its payload, frame and what came back.
+		memory := raw * float64(1+3*runtime.GOMAXPROCS(0))
 		perSample := raw * cells * (1/codecRate + 1/errorRate)
 		if src.Label().Kind == "model" {
-			memory += 2 * min(raw*lossy, judgeBytes)
+			memory += raw*lossy + 2*min(raw*lossy, judgeBytes) // a judge widens what it is handed
 			perSample += raw/modelRate + raw*lossy/modelRate/4
 		} else {
 			perSample += raw / drawRate

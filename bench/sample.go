@@ -39,13 +39,15 @@ func (p *Plan) measure(ctx context.Context, source, i int) (sampled, error) {
 		return out, nil
 	}
 	out.Name = sample.Name
-	decodeds := p.compressAll(cells, sample, out.Outcomes)
+	_, judged := wanted(p.Sweep)
+	decodeds := p.compressAll(cells, sample, out.Outcomes, judged && sample.Judge != nil)
 	p.judgeAll(ctx, cells, sample, decodeds, out.Outcomes)
 	return out, ctx.Err()
 }
 
-// compressAll takes the sample through every cell's codec, several codecs at once.
-func (p *Plan) compressAll(cells []Cell, sample workloads.Sample, outs []outcome) []decoded {
+// compressAll takes the sample through every cell's codec, several codecs at once. What came back
+// is kept only if it will be judged.
+func (p *Plan) compressAll(cells []Cell, sample workloads.Sample, outs []outcome, keep bool) []decoded {
 	decodeds := make([]decoded, len(cells))
 	next := make(chan int, len(cells))
 	for c := range cells {
@@ -59,6 +61,12 @@ func (p *Plan) compressAll(cells []Cell, sample workloads.Sample, outs []outcome
 		group.Go(func() {
 			for c := range next {
 				p.compressOne(p.Codecs[cells[c].Codec], sample.Cache, &decodeds[c], &outs[c])
+				switch d := &decodeds[c]; {
+				case !keep:
+					*d = decoded{}
+				case d.same: // the original stands for its copy, which need not stay in memory
+					d.cache = sample.Cache
+				}
 			}
 		})
 	}
@@ -110,9 +118,6 @@ func (p *Plan) judgeAll(ctx context.Context, cells []Cell, sample workloads.Samp
 			continue
 		}
 		d := &decodeds[c]
-		if d.same { // the original stands for its copy, which need not stay in memory
-			d.cache = sample.Cache
-		}
 		whole.add(d.cache, d.kept, d.same, &outs[c].Quality)
 		if d.kept != nil {
 			continue // a dropped token takes its key and its value along
