@@ -124,7 +124,7 @@ var texReplacer = strings.NewReplacer(
 	`_`, `\_\allowbreak{}`, `^`, `\textasciicircum{}`, `~`, `\textasciitilde{}`, "\n", " ",
 	`<`, `\textless{}`, `>`, `\textgreater{}`, `|`, `\textbar{}`, `"`, `''`,
 	`[`, `{[}`, `]`, `{]}`,
-	`−`, `$-$`, `–`, `--`, `×`, `$\times$`, `·`, `\textperiodcentered{}`, `∞`, `$\infty$`,
+	`−`, `$-$`, `–`, `--`, `×`, `$\times$`, `·`, `$\cdot$`, `∞`, `$\infty$`,
 	`µ`, `$\mu$`, `≤`, `$\leq$`, `≥`, `$\geq$`, `…`, `\dots{}`, `’`, `'`, `‖`, `$\Vert$`,
 )
 
