@@ -120,7 +120,10 @@ func latexFiles(_ output, v *view, _ []*results.File) (map[string][]byte, error)
 	}
 	for _, c := range v.Caches {
 		add(codecTable(c))
-		add(winnerTable(c, false))
+		if t := winnerTable(c, false); t != nil {
+			t.Title += ": " + c.Title
+			add(t)
+		}
 	}
 	out["tables/preview.tex"] = []byte(texPreview(names))
 	return out, nil
