@@ -34,7 +34,7 @@ func (c *Comparison) Write(w io.Writer, format string) error {
 }
 
 // shown are the rows that people are shown: all that differs beyond tolerance and, unless All,
-// only those times whose difference is significant. Times that follow from others are left out.
+// only those times whose difference is significant.
 func (c *Comparison) shown() []Change {
 	var out []Change
 	for _, x := range c.Changes {
@@ -43,7 +43,7 @@ func (c *Comparison) shown() []Change {
 		}
 	}
 	for _, x := range c.Timed {
-		if strings.HasPrefix(x.Cell, "codec|") && (c.All || x.Verdict == Faster || x.Verdict == Slower) {
+		if c.All || x.Verdict == Faster || x.Verdict == Slower {
 			out = append(out, x)
 		}
 	}
@@ -105,9 +105,7 @@ func (c *Comparison) summary() string {
 	}
 	times := map[Verdict]int{}
 	for _, x := range c.Timed {
-		if strings.HasPrefix(x.Cell, "codec|") {
-			times[x.Verdict]++
-		}
+		times[x.Verdict]++
 	}
 	switch {
 	case len(c.Timed) == 0:
