@@ -60,15 +60,9 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 			err = fmt.Errorf("codec %s panics: %v", c.Spec, p)
 		}
 	}()
-	b := takeBuffers(cache.RawBytes())
+	b := takeBuffer(cache.RawBytes())
 	defer bufferPool.Put(b)
-	payload, err := c.AppendCompress(b.payload[:0], cache)
-	b.payload = payload
-	if err != nil {
-		return out, err
-	}
-	sum := sha256.Sum256(payload)
-	blob, err := compressors.AppendPayloadFrame(b.frame[:0], c.Spec, c.Codec, cache, payload)
+	blob, err := compressors.AppendFrame(b.frame[:0], c.Spec, c.Codec, cache)
 	b.frame = blob
 	if err != nil {
 		return out, err
@@ -83,9 +77,10 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 	}
 	o.RawBytes, o.FrameBytes = int64(cache.RawBytes()), int64(frame.Bytes)
 	o.Values = o.RawBytes / 2
+	sum := sha256.Sum256(frame.Payload)
 	o.Payload, o.Shape = hex.EncodeToString(sum[:]), cache.Shape.String()
 	o.Sections = sectionBytes(frame)
-	if o.KVShuttle, err = countTheirs(c, cache, payload); err != nil {
+	if o.KVShuttle, err = countTheirs(c, cache, frame.Payload); err != nil {
 		return out, err
 	}
 	return out, check(c, cache, &out)
@@ -94,17 +89,17 @@ func roundTrip(c Codec, cache kv.Tensor, o *outcome) (out decoded, err error) {
 // frameLimit bounds what decompressing may need: the tensor, and several times as much for scratch.
 func frameLimit(cache kv.Tensor) int { return 64<<20 + 16*cache.RawBytes() }
 
-// buffers hold the payload and the frame of one round trip, which nothing keeps. Taken from a
-// pool, they spare a sweep the growing and clearing of as many bytes as it compresses.
-type buffers struct{ payload, frame []byte }
+// A buffer holds the frame of one round trip, which nothing keeps. Taken from a pool, it spares a
+// sweep the growing and clearing of as many bytes as it compresses.
+type buffer struct{ frame []byte }
 
-var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
+var bufferPool = sync.Pool{New: func() any { return new(buffer) }}
 
-// takeBuffers returns buffers with room for a cache of raw bytes that hardly shrinks.
-func takeBuffers(raw int) *buffers {
-	b := bufferPool.Get().(*buffers)
-	if room := raw + raw/64 + 1<<16; cap(b.payload) < room {
-		b.payload, b.frame = make([]byte, 0, room), make([]byte, 0, room)
+// takeBuffer returns a buffer with room for a cache of raw bytes that hardly shrinks.
+func takeBuffer(raw int) *buffer {
+	b := bufferPool.Get().(*buffer)
+	if room := raw + raw/64 + 1<<16; cap(b.frame) < room {
+		b.frame = make([]byte, 0, room)
 	}
 	return b
 }

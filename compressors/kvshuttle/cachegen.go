@@ -108,16 +108,16 @@ func (cachegenOpen) decompress(w *work, payload, _ []byte) error {
 	for _, side := range kv.Sides {
 		d := w.Dim(side)
 		chunks, anchors, deltas := cachegenSizes(w.Tokens, d)
-		w.vals[side] = grow(w.vals[side], w.Elements(side))
 		for l := range w.Layers {
 			for h := range w.Heads {
 				c.take(12) // section lengths, which the shape fixes
 				a, codes := c.take(anchors), c.take(deltas)
 				w.f32 = floats(w.f32, c.take(16*chunks))
-				cachegenRestore(w.slice(side, l, h), a, codes, w.f32, d)
+				xs := w.sliceRoom(side)
+				cachegenRestore(xs, a, codes, w.f32, d)
+				w.store(side, l, h, xs)
 			}
 		}
-		w.storeAll(side)
 	}
 	return nil
 }

@@ -30,6 +30,42 @@ func q4Sides(w *work, dst []byte, k, v []float32) []byte {
 	return appendFloats(dst, w.f32)
 }
 
+// q4Flat appends the codes of a whole side, flattened. Groups straddle layers only where a layer
+// is no whole number of them; then the side is widened as a whole.
+func q4Flat(w *work, dst []byte, side kv.Side, scale, zero []float32) []byte {
+	n := w.Heads * w.Tokens * w.Dim(side)
+	if n%q4Group != 0 {
+		w.side[side] = grow(w.side[side], w.Elements(side))
+		for l := range w.Layers {
+			copy(w.side[side][l*n:], w.layer(side, l))
+		}
+		return q4(dst, w.side[side], scale, zero)
+	}
+	for l := range w.Layers {
+		from, to := l*n/q4Group, (l+1)*n/q4Group
+		dst = q4(dst, w.layer(side, l), scale[from:to], zero[from:to])
+	}
+	return dst
+}
+
+// unq4Flat undoes q4Flat into the output.
+func unq4Flat(w *work, side kv.Side, codes []byte, scale, zero []float32) {
+	n := w.Heads * w.Tokens * w.Dim(side)
+	if n%q4Group != 0 {
+		w.side[side] = grow(w.side[side], w.Elements(side))
+		unq4(w.side[side], codes, scale, zero)
+	}
+	for l := range w.Layers {
+		if n%q4Group != 0 {
+			w.storeLayer(side, l, w.side[side][l*n:(l+1)*n])
+			continue
+		}
+		xs, from := w.layerRoom(side), l*n/q4Group
+		unq4(xs, codes[l*n/2:], scale[from:], zero[from:])
+		w.storeLayer(side, l, xs)
+	}
+}
+
 // unq4Sides undoes q4Sides into k and v; it returns an error for a payload of another length.
 func unq4Sides(w *work, payload []byte, k, v []float32) error {
 	gk, gv := q4Groups(len(k)), q4Groups(len(v))
@@ -45,8 +81,11 @@ func unq4Sides(w *work, payload []byte, k, v []float32) error {
 }
 
 func (int4Flat) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
-	dst = q4Sides(w, dst, w.vals[kv.K], w.vals[kv.V])
 	gk, gv := q4Groups(w.Elements(kv.K)), q4Groups(w.Elements(kv.V))
+	w.f32 = grow(w.f32, 2*(gk+gv))
+	dst = q4Flat(w, dst, kv.K, w.f32[:gk], w.f32[gk+gv:2*gk+gv])
+	dst = q4Flat(w, dst, kv.V, w.f32[gk:gk+gv], w.f32[2*gk+gv:])
+	dst = appendFloats(dst, w.f32)
 	o := newObject(meta)
 	o.shapes(w.Shape)
 	o.int("key_packed_len", gk*q4Group/2)
@@ -62,23 +101,16 @@ func (int4Flat) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 }
 
 func (int4Flat) decompress(w *work, payload, _ []byte) error {
-	for _, side := range kv.Sides {
-		w.vals[side] = grow(w.vals[side], w.Elements(side))
+	gk, gv := q4Groups(w.Elements(kv.K)), q4Groups(w.Elements(kv.V))
+	if len(payload) != (gk+gv)*(q4Group/2+8) {
+		return errLength
 	}
-	if err := unq4Sides(w, payload, w.vals[kv.K], w.vals[kv.V]); err != nil {
-		return err
-	}
-	for _, side := range kv.Sides {
-		w.storeAll(side)
-	}
+	c := cutter{payload}
+	kc, vc := c.take(gk*q4Group/2), c.take(gv*q4Group/2)
+	w.f32 = floats(w.f32, c.b)
+	unq4Flat(w, kv.K, kc, w.f32[:gk], w.f32[gk+gv:2*gk+gv])
+	unq4Flat(w, kv.V, vc, w.f32[gk:gk+gv], w.f32[2*gk+gv:])
 	return nil
-}
-
-// storeAll writes the whole of w.vals to one side of the output.
-func (w *work) storeAll(side kv.Side) {
-	for l := range w.Layers {
-		w.storeLayer(side, l, w.layer(side, l))
-	}
 }
 
 func (mixed) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
@@ -89,7 +121,7 @@ func (mixed) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 		dst, scales[l] = q8(dst, w.layer(kv.K, l))
 	}
 	vs, vz := w.f32[w.Layers:w.Layers+gv], w.f32[w.Layers+gv:]
-	dst = q4(dst, w.vals[kv.V], vs, vz)
+	dst = q4Flat(w, dst, kv.V, vs, vz)
 	dst = appendFloats(appendFloats(dst, vs), vz)
 	o := newObject(meta)
 	o.shapes(w.Shape)
@@ -115,14 +147,13 @@ func (mixed) decompress(w *work, payload, meta []byte) error {
 	w.more = scales
 	c := cutter{payload}
 	n := nk / w.Layers
-	w.vals[kv.K], w.vals[kv.V] = grow(w.vals[kv.K], nk), grow(w.vals[kv.V], nv)
 	for l := range w.Layers {
-		unq8(w.layer(kv.K, l), c.take(n), scales[l])
+		xs := w.layerRoom(kv.K)
+		unq8(xs, c.take(n), scales[l])
+		w.storeLayer(kv.K, l, xs)
 	}
 	codes := c.take(gv * q4Group / 2)
 	w.f32 = floats(w.f32, c.b)
-	unq4(w.vals[kv.V], codes, w.f32[:gv], w.f32[gv:])
-	w.storeAll(kv.K)
-	w.storeAll(kv.V)
+	unq4Flat(w, kv.V, codes, w.f32[:gv], w.f32[gv:])
 	return nil
 }

@@ -82,8 +82,14 @@ func channelRange(xs, lo, hi []float32) {
 func kiviValues(w *work, dst []byte, scale, zero []float32) []byte {
 	p := packer2{dst: dst}
 	d := w.ValueDim
+	var xs []float32
 	for r := range scale {
-		row := w.vals[kv.V][r*d : (r+1)*d]
+		if t := r % w.Tokens; t == 0 {
+			row := r / w.Tokens
+			xs = w.slice(kv.V, row/w.Heads, row%w.Heads)
+		}
+		row := xs[:d]
+		xs = xs[d:]
 		lo, hi := minMax(row)
 		s := step(lo, hi, 3)
 		scale[r], zero[r] = s, lo
@@ -104,19 +110,27 @@ func (kiviWhole) decompress(w *work, payload, _ []byte) error {
 	kc, vc := c.take(kp), c.take(vp)
 	params := floats(w.f32, c.b)
 	w.f32 = params
-	for _, side := range kv.Sides {
-		w.vals[side] = grow(w.vals[side], w.Elements(side))
-	}
-	d := w.KeyDim
-	for i := range w.vals[kv.K] {
-		at := i/(w.Tokens*d)*d + i%d
-		w.vals[kv.K][i] = float32(code2(kc, i)*params[at]) + params[nk+nv+at]
-	}
-	for i := range w.vals[kv.V] {
-		at := i / w.ValueDim
-		w.vals[kv.V][i] = float32(code2(vc, i)*params[nk+at]) + params[2*nk+nv+at]
-	}
-	w.storeAll(kv.K)
-	w.storeAll(kv.V)
+	kiviRestore(w, kv.K, kc, params[:nk], params[nk+nv:2*nk+nv])
+	kiviRestore(w, kv.V, vc, params[nk:nk+nv], params[2*nk+nv:])
 	return nil
+}
+
+// kiviRestore undoes kiviKeys or kiviValues into the output.
+func kiviRestore(w *work, side kv.Side, codes []byte, scale, zero []float32) {
+	d, next := w.Dim(side), 0
+	for row := range w.Layers * w.Heads {
+		xs := w.sliceRoom(side)
+		for t := range w.Tokens {
+			at := row * d // of the first channel's scale
+			for c := range xs[t*d : (t+1)*d] {
+				i := at + c
+				if side == kv.V {
+					i = row*w.Tokens + t
+				}
+				xs[t*d+c] = float32(code2(codes, next)*scale[i]) + zero[i]
+				next++
+			}
+		}
+		w.store(side, row/w.Heads, row%w.Heads, xs)
+	}
 }

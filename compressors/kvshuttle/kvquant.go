@@ -2,10 +2,12 @@ package kvshuttle
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // kvquantFlat is kvquant_2bit: 2 bits with one scale and zero per layer, beside one whole channel
@@ -47,15 +49,15 @@ func kvquantChannels(w *work, side kv.Side) (outliers, normal []int) {
 	w.more = grow(w.more, d)
 	mean := w.more
 	clear(mean)
-	for at := 0; at < len(w.vals[side]); at += d {
-		for c, x := range w.vals[side][at : at+d] {
-			if x < 0 {
-				x = -x
+	for l := range w.Layers {
+		xs := w.layer(side, l)
+		for ; len(xs) >= d; xs = xs[d:] {
+			for c, x := range xs[:d] {
+				mean[c] += math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
 			}
-			mean[c] += x
 		}
 	}
-	count := float32(len(w.vals[side]) / d)
+	count := float32(w.Elements(side) / d)
 	for c := range mean {
 		mean[c] /= count
 	}
@@ -86,10 +88,12 @@ func kvquantSide(w *work, dst []byte, side kv.Side) []byte {
 	for _, c := range normal {
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(c))
 	}
-	for r := range rows {
-		row := w.vals[side][r*d : (r+1)*d]
-		for _, c := range outliers {
-			dst = appendHalves(dst, row[c:c+1])
+	for l := range w.Layers {
+		xs := w.layer(side, l)
+		for ; len(xs) >= d; xs = xs[d:] {
+			for _, c := range outliers {
+				dst = binary.LittleEndian.AppendUint16(dst, kern.F32ToF16(xs[c]))
+			}
 		}
 	}
 	w.f32 = grow(w.f32, 2*w.Layers)
@@ -155,20 +159,20 @@ func kvquantRestore(w *work, b []byte, side kv.Side) error {
 	codes := c.take((rows*nn + 3) / 4)
 	w.f32 = floats(w.f32, c.b)
 	scale, zero := w.f32[:w.Layers], w.f32[w.Layers:]
-	w.vals[side] = grow(w.vals[side], rows*d)
-	half := w.more
-	for r := range rows {
-		row := w.vals[side][r*d : (r+1)*d]
-		half = halves(half, kept[2*r*no:2*(r+1)*no])
-		for i, c := range channels[:no] {
-			row[c] = half[i]
+	next := 0
+	for l := range w.Layers {
+		xs := w.layerRoom(side)
+		for row := xs; len(row) >= d; row = row[d:] {
+			for _, c := range channels[:no] {
+				row[c] = kern.F16ToF32(binary.LittleEndian.Uint16(kept))
+				kept = kept[2:]
+			}
+			for _, c := range channels[no:] {
+				row[c] = float32(code2(codes, next)*scale[l]) + zero[l]
+				next++
+			}
 		}
-		l := r / (w.Heads * w.Tokens)
-		for i, c := range channels[no:] {
-			row[c] = float32(code2(codes, r*nn+i)*scale[l]) + zero[l]
-		}
+		w.storeLayer(side, l, xs)
 	}
-	w.more = half
-	w.storeAll(side)
 	return nil
 }

@@ -57,7 +57,8 @@ func define(name, doc string, caps compressors.Capabilities, f format) {
 // work is the scratch of one call: the tensor as float16 values, and where results go.
 type work struct {
 	kv.Shape
-	vals  [2][]float32 // inputs widened, [L][H][S][D], keys then values
+	src   kv.Tensor // what is compressed
+	vals  []float32 // one layer, widened or to be stored: a layer stays in the caches
 	bits  []uint16
 	out   kv.Tensor
 	meta  []byte
@@ -79,39 +80,44 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// load widens the tensor, rounded to float16, into w.vals.
-func (w *work) load(src kv.Tensor) {
-	w.Shape = src.Shape
-	for _, side := range kv.Sides {
-		w.vals[side] = grow(w.vals[side], src.Elements(side))
-		at := 0
-		for l := range src.Layers {
-			for h := range src.Heads {
-				plane := src.Plane(side, l, h)
-				dst := w.vals[side][at : at+len(plane)]
-				src.DType.Widen(dst, plane)
-				if src.DType != kv.F16 {
-					w.bits = grow(w.bits, len(plane))
-					kern.NarrowF16(w.bits, dst)
-					kern.WidenF16(dst, w.bits)
-				}
-				at += len(plane)
-			}
-		}
+// widen sets dst to one head of one layer of the source, rounded to float16.
+func (w *work) widen(dst []float32, side kv.Side, l, h int) {
+	plane := w.src.Plane(side, l, h)
+	w.src.DType.Widen(dst, plane)
+	if w.src.DType != kv.F16 {
+		w.bits = grow(w.bits, len(plane))
+		kern.NarrowF16(w.bits, dst)
+		kern.WidenF16(dst, w.bits)
 	}
 }
 
-// layer returns one layer of loaded values: [H][S][D].
+// layer returns one layer of the source: [H][S][D]. It lives in w.vals until the next call.
 func (w *work) layer(side kv.Side, l int) []float32 {
-	n := w.Heads * w.Tokens * w.Dim(side)
-	return w.vals[side][l*n : (l+1)*n]
+	xs := w.layerRoom(side)
+	n := w.Tokens * w.Dim(side)
+	for h := range w.Heads {
+		w.widen(xs[h*n:(h+1)*n], side, l, h)
+	}
+	return xs
 }
 
-// slice returns one head of one layer of loaded values: [S][D].
+// slice returns one head of one layer of the source: [S][D]. It lives in w.vals likewise.
 func (w *work) slice(side kv.Side, l, h int) []float32 {
-	n := w.Tokens * w.Dim(side)
-	at := (l*w.Heads + h) * n
-	return w.vals[side][at : at+n]
+	xs := w.sliceRoom(side)
+	w.widen(xs, side, l, h)
+	return xs
+}
+
+// layerRoom returns room for one layer in w.vals, which is not cleared.
+func (w *work) layerRoom(side kv.Side) []float32 {
+	w.vals = grow(w.vals, w.Heads*w.Tokens*w.Dim(side))
+	return w.vals
+}
+
+// sliceRoom returns room for one head of one layer in w.vals.
+func (w *work) sliceRoom(side kv.Side) []float32 {
+	w.vals = grow(w.vals, w.Tokens*w.Dim(side))
+	return w.vals
 }
 
 // store writes float32 results to one head of one layer, through float16.
@@ -150,9 +156,9 @@ func (c *codec) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	}
 	w := pool.Get().(*work)
 	defer pool.Put(w)
-	w.load(src)
+	w.Shape, w.src = src.Shape, src
 	dst, meta, err := c.compress(w, dst, w.meta[:0])
-	w.meta = meta
+	w.meta, w.src = meta, kv.Tensor{}
 	if err != nil {
 		return dst, err
 	}

@@ -103,14 +103,14 @@ func (paluSVD) decompress(w *work, payload, _ []byte) error {
 	for _, side := range kv.Sides {
 		d := w.Dim(side)
 		r := paluRank(w.Tokens, d)
-		w.vals[side] = grow(w.vals[side], w.Elements(side))
 		for l := range w.Layers {
 			for h := range w.Heads {
 				w.f32 = halves(w.f32, c.take(2*r*(w.Tokens+d)))
-				product(w.slice(side, l, h), w.f32[:w.Tokens*r], w.f32[w.Tokens*r:], r, d)
+				xs := w.sliceRoom(side)
+				product(xs, w.f32[:w.Tokens*r], w.f32[w.Tokens*r:], r, d)
+				w.store(side, l, h, xs)
 			}
 		}
-		w.storeAll(side)
 	}
 	return nil
 }
@@ -194,7 +194,6 @@ func (paluInt4) decompress(w *work, payload, _ []byte) error {
 	for _, side := range kv.Sides {
 		d := w.Dim(side)
 		r := paluRank(w.Tokens, d)
-		w.vals[side] = grow(w.vals[side], w.Elements(side))
 		w.more = grow(w.more, r*d)
 		vt := w.more
 		n := (w.Tokens + d) * r
@@ -208,9 +207,10 @@ func (paluInt4) decompress(w *work, payload, _ []byte) error {
 					vt[k*d+j] = part[(w.Tokens+j)*r+k]
 				}
 			}
-			product(w.slice(side, row/w.Heads, row%w.Heads), part[:w.Tokens*r], vt, r, d)
+			xs := w.sliceRoom(side)
+			product(xs, part[:w.Tokens*r], vt, r, d)
+			w.store(side, row/w.Heads, row%w.Heads, xs)
 		}
-		w.storeAll(side)
 	}
 	return nil
 }

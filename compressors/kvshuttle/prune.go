@@ -35,9 +35,9 @@ func importance(w *work) []float32 {
 	out, sq := w.more[:w.Tokens], w.more[w.Tokens:]
 	clear(out)
 	for row := range w.Layers * w.Heads {
+		xs := w.slice(kv.K, row/w.Heads, row%w.Heads)
 		for t := range out {
-			at := (row*w.Tokens + t) * d
-			for i, x := range w.vals[kv.K][at : at+d] {
+			for i, x := range xs[t*d : (t+1)*d] {
 				sq[i] = x * x
 			}
 			out[t] += float32(math.Sqrt(float64(pairwiseSum(sq))))
@@ -124,11 +124,13 @@ func selectTokens(w *work, weight []float32, k int) []int {
 // gather returns the kept tokens of one side, [L][H][k][D].
 func gather(dst []float32, w *work, side kv.Side, kept []int) []float32 {
 	d := w.Dim(side)
-	dst = dst[:0]
+	dst = grow(dst, w.Layers*w.Heads*len(kept)*d)
+	out := dst
 	for row := range w.Layers * w.Heads {
+		xs := w.slice(side, row/w.Heads, row%w.Heads)
 		for _, t := range kept {
-			at := (row*w.Tokens + t) * d
-			dst = append(dst, w.vals[side][at:at+d]...)
+			copy(out, xs[t*d:(t+1)*d])
+			out = out[d:]
 		}
 	}
 	return dst
@@ -137,16 +139,15 @@ func gather(dst []float32, w *work, side kv.Side, kept []int) []float32 {
 // scatter fills one side of the output with zeros and the kept tokens.
 func scatter(w *work, side kv.Side, kept []int, from []float32) {
 	d := w.Dim(side)
-	w.vals[side] = grow(w.vals[side], w.Elements(side))
-	clear(w.vals[side])
 	for row := range w.Layers * w.Heads {
+		xs := w.sliceRoom(side)
+		clear(xs)
 		for _, t := range kept {
-			at := (row*w.Tokens + t) * d
-			copy(w.vals[side][at:at+d], from[:d])
+			copy(xs[t*d:(t+1)*d], from[:d])
 			from = from[d:]
 		}
+		w.store(side, row/w.Heads, row%w.Heads, xs)
 	}
-	w.storeAll(side)
 }
 
 func appendIndices(dst []byte, kept []int) []byte {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -30,9 +31,20 @@ func init() {
 func rawBytes(s kv.Shape, side kv.Side) int { return 2 * s.Elements(side) }
 
 func (raw) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
-	dst = appendHalves(appendHalves(dst, w.vals[kv.K]), w.vals[kv.V])
+	dst = appendAll(w, dst)
 	o := rawMeta(w, meta)
 	return dst, o.close(), nil
+}
+
+// appendAll appends keys and values as float16.
+func appendAll(w *work, dst []byte) []byte {
+	dst = slices.Grow(dst, w.RawBytes())
+	for _, side := range kv.Sides {
+		for l := range w.Layers {
+			dst = appendHalves(dst, w.layer(side, l))
+		}
+	}
+	return dst
 }
 
 // rawMeta writes the metadata that identity and the lossless codecs share.
@@ -75,7 +87,7 @@ type byteCoder interface {
 }
 
 func (c rawCoded) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
-	w.codes = appendHalves(appendHalves(w.codes[:0], w.vals[kv.K]), w.vals[kv.V])
+	w.codes = appendAll(w, w.codes[:0])
 	dst, err := c.coder.encode(dst, w.codes)
 	o := rawMeta(w, meta)
 	o.int("original_len", len(w.codes))
