@@ -34,7 +34,8 @@ func (p *Plan) RunInto(ctx context.Context, dir string, h results.Header, resume
 }
 
 // openFolder begins a run's file, or continues one that is of the same run.
-func openFolder(dir string, h results.Header, resume bool) (*results.Writer, []results.Record, error) {
+func openFolder(dir string, h results.Header, resume bool) (
+	*results.Writer, []results.Record, error) {
 	_, err := os.Stat(filepath.Join(dir, results.RunFile))
 	if !resume || errors.Is(err, os.ErrNotExist) {
 		w, err := results.Create(dir, h)
@@ -42,7 +43,8 @@ func openFolder(dir string, h results.Header, resume bool) (*results.Writer, []r
 			return nil, nil, err
 		}
 		// A journal without its run is of no run that could be continued.
-		if err := os.Remove(filepath.Join(dir, journalFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err = os.Remove(filepath.Join(dir, journalFile))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, nil, errors.Join(err, w.Close())
 		}
 		return w, nil, nil

@@ -50,7 +50,8 @@ func newStopwatch(t configs.Timing, smoke bool) *stopwatch {
 // race times codecs on one cache: warm-up first, then rounds in which every codec compresses and
 // decompresses in turn, in an order drawn for the round, so that a slow spell of the machine
 // meets them all. A copy of the raw bytes is timed in each round beside them.
-func (s *stopwatch) race(ctx context.Context, cache kv.Tensor, codecs []Codec, seed uint64) []timings {
+func (s *stopwatch) race(ctx context.Context, cache kv.Tensor, codecs []Codec,
+	seed uint64) []timings {
 	defer s.quiet()()
 	out := kv.New(cache.Shape, cache.DType)
 	out.Meta = cache.Meta

@@ -43,12 +43,14 @@ type runner struct {
 	tally Tally
 }
 
+// gcPercent is how much the heap may grow between collections, in percent.
 const gcPercent = 10
 
 // Run measures every cell of the plan and hands each cell's records to emit when they are
 // complete, in the order of the plan. An error is emit's, the journal's or the context's: what
 // goes wrong in a cell is in its record.
-func (p *Plan) Run(ctx context.Context, o RunOptions, emit func(...results.Record) error) (Tally, error) {
+func (p *Plan) Run(ctx context.Context, o RunOptions, emit func(...results.Record) error) (
+	Tally, error) {
 	// The heap is a few caches without pointers: collecting often costs little, and waiting for
 	// it to double costs as much memory again.
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))

@@ -47,7 +47,8 @@ func (p *Plan) measure(ctx context.Context, source, i int) (sampled, error) {
 
 // compressAll takes the sample through every cell's codec, several codecs at once. What came back
 // is kept only if it will be judged.
-func (p *Plan) compressAll(cells []Cell, sample workloads.Sample, outs []outcome, keep bool) []decoded {
+func (p *Plan) compressAll(cells []Cell, sample workloads.Sample, outs []outcome,
+	keep bool) []decoded {
 	decodeds := make([]decoded, len(cells))
 	next := make(chan int, len(cells))
 	for c := range cells {

@@ -104,7 +104,8 @@ func (m moved) transfer(compress, decompress float64) transfermodel.Transfer {
 // at returns sample i, or the last where one direction has fewer.
 func at(xs []float64, i int) float64 { return xs[min(i, len(xs)-1)] }
 
-func (p *Plan) transfers(codec *results.Record, t Transfer, m moved, reason error) []results.Record {
+func (p *Plan) transfers(codec *results.Record, t Transfer, m moved,
+	reason error) []results.Record {
 	var out []results.Record
 	for _, gbps := range p.Sweep.Transfer.LinksGbps {
 		r := follow(codec, "transfer", t, m,
@@ -120,7 +121,8 @@ func (p *Plan) transfers(codec *results.Record, t Transfer, m moved, reason erro
 }
 
 // follow begins a record with the coordinates of a codec's record and its own.
-func follow(codec *results.Record, kind string, t Transfer, m moved, more ...results.Coord) results.Record {
+func follow(codec *results.Record, kind string, t Transfer, m moved,
+	more ...results.Coord) results.Record {
 	cell := append(codec.Cell[:len(codec.Cell):len(codec.Cell)],
 		results.Coord{Axis: "device", Value: m.device},
 		results.Coord{Axis: "transfer", Value: string(t.Spec)})
@@ -176,7 +178,8 @@ func (p *Plan) breakEven(codec *results.Record, t Transfer, m moved, reason erro
 	}
 	closed := gbps("breakeven_closed_gbps", tie.Closed)
 	if !tie.HasClosed {
-		closed.Values, closed.Note = []results.Number{}, "this model has no closed form for its parameters"
+		closed.Values = []results.Number{}
+		closed.Note = "this model has no closed form for its parameters"
 	}
 	r.Metrics = []results.Metric{best, closed, gbps("breakeven_bisected_gbps", tie.Bisected)}
 	if header := codec.Metric("section_header_bytes"); header != nil && len(header.Values) > 0 {

@@ -20,7 +20,7 @@ type outcome struct {
 	RawBytes   int64            `json:"raw_bytes,omitempty"`
 	FrameBytes int64            `json:"frame_bytes,omitempty"`
 	Values     int64            `json:"values,omitempty"`   // scalars in the cache
-	Sections   map[string]int64 `json:"sections,omitempty"` // bytes by kind; header includes the frame's own
+	Sections   map[string]int64 `json:"sections,omitempty"` // by kind; the frame's own are header
 	Payload    string           `json:"payload,omitempty"`  // SHA-256
 	Shape      string           `json:"shape,omitempty"`
 

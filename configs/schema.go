@@ -77,9 +77,10 @@ func timingSchema(t Timing) object {
 	return object{
 		"type": "object", "additionalProperties": false, "description": "how times are taken",
 		"properties": object{
-			"samples":     bounded("integer", 0, maxSamples, t.Samples, "timed samples; 0 takes no times"),
-			"warmup":      bounded("integer", 0, 1000, t.Warmup, "untimed passes before the first sample"),
-			"min_seconds": bounded("number", 0, 60, t.MinSeconds, "a sample repeats the work until this long"),
+			"samples": bounded("integer", 0, maxSamples, t.Samples, "timed samples; 0 takes no times"),
+			"warmup":  bounded("integer", 0, 1000, t.Warmup, "untimed passes before the first sample"),
+			"min_seconds": bounded("number", 0, 60, t.MinSeconds,
+				"a sample repeats the work until this long"),
 			"max_seconds": bounded("number", 0, 86400, t.MaxSeconds, "stop a codec early beyond this"),
 			"threads":     bounded("integer", 1, 4096, t.Threads, "processors that a timed codec may use"),
 		},

@@ -227,7 +227,8 @@ func (c *Comparison) timed(key string, m, n *Metric) {
 	}
 	t := stats.MannWhitney(n.Floats(), m.Floats())
 	c.Timed = append(c.Timed, Change{Cell: key, Metric: m.Name, Kind: Timed,
-		Old: Number(plainCentre(m)), New: Number(plainCentre(n)), P: Number(t.P), Effect: Number(t.Effect)})
+		Old: Number(plainCentre(m)), New: Number(plainCentre(n)),
+		P: Number(t.P), Effect: Number(t.Effect)})
 }
 
 // significance is the level of Faster and Slower after Holm's adjustment over all timed metrics.

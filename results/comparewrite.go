@@ -113,8 +113,8 @@ func (c *Comparison) summary() string {
 	case !c.SameCPU:
 		return text + "\ntimes: not comparable between unlike processors"
 	}
-	return text + fmt.Sprintf("\ntimes: %d slower, %d faster, %d that may be noise (Mann-Whitney, Holm, 5 %%)",
-		times[Slower], times[Faster], times[NoClaim])
+	return text + fmt.Sprintf("\ntimes: %d slower, %d faster, %d that may be noise "+
+		"(Mann-Whitney, Holm, 5 %%)", times[Slower], times[Faster], times[NoClaim])
 }
 
 func (c *Comparison) text(w io.Writer) error {

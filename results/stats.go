@@ -49,8 +49,9 @@ func Summarise(key string, m *Metric) Summary {
 	}
 	if len(xs) < stats.MinSamples {
 		s.Flags = append(s.Flags, FewSamples)
-		s.Note = strings.TrimPrefix(s.Note+fmt.Sprintf("; need at least %d samples for an interval, have %d",
-			stats.MinSamples, len(xs)), "; ")
+		why := fmt.Sprintf("; need at least %d samples for an interval, have %d",
+			stats.MinSamples, len(xs))
+		s.Note = strings.TrimPrefix(s.Note+why, "; ")
 		return s
 	}
 	low, high, ok := 0.0, 0.0, false
@@ -69,8 +70,8 @@ func Summarise(key string, m *Metric) Summary {
 	return s
 }
 
-// Units returns one value for each independent unit, prompt or repeat: of values over "prompt,layer"
-// the mean over layers.
+// Units returns one value for each independent unit, prompt or repeat: of values over
+// "prompt,layer" the mean over layers.
 func (m *Metric) Units() []float64 {
 	xs := m.Floats()
 	if len(m.Dims) < 2 || m.Dims[0] == 0 {

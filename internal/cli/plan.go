@@ -53,9 +53,11 @@ func printPlan(e *env, p *bench.Plan) error {
 	x := p.Estimate(context.Background())
 	fmt.Fprintf(e.out, "%d cells, %d of them skipped\n", len(p.Cells), skipped)
 	_, err := fmt.Fprintf(e.out, "estimate: %v, %s of memory, %s on disk, %s of caches in all\n",
-		time.Duration(x.Seconds*float64(time.Second)), inMiB(x.MemoryBytes), inMiB(x.DiskBytes), inMiB(x.RawBytes))
+		time.Duration(x.Seconds*float64(time.Second)), inMiB(x.MemoryBytes), inMiB(x.DiskBytes),
+		inMiB(x.RawBytes))
 	if err == nil && x.Unknown > 0 {
-		_, err = fmt.Fprintf(e.out, "not counted: %d sources whose shape is not known beforehand\n", x.Unknown)
+		_, err = fmt.Fprintf(e.out, "not counted: %d sources whose shape is not known beforehand\n",
+			x.Unknown)
 	}
 	return err
 }

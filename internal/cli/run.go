@@ -34,14 +34,15 @@ func newRun(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "run CONFIG", Args: want("CONFIG"),
 		Short: "Run a sweep: compress, check, measure, and report",
-		Long: `Run the sweep in a YAML file, or one that comes with kvgauge (see "kvgauge list configs"). Every
-cell's record is written to DIR/run.jsonl when it is done. The exit status is 1 if a cell failed.`,
+		Long: `Run the sweep in a YAML file, or one that comes with kvgauge (see "kvgauge list configs").
+Every cell's record is written to DIR/run.jsonl when it is done. The exit status is 1 if a cell
+failed.`,
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c.Context(), args[0]) },
 	}
 	r.add(c)
 	c.Flags().StringVarP(&r.dir, "out", "o", "", "folder of the run (default kvgauge-runs/NAME)")
 	c.Flags().BoolVar(&r.resume, "resume", false, "continue the interrupted run in the folder")
-	c.Flags().IntVar(&r.jobs, "jobs", 1, "samples measured at once; times are taken alone all the same")
+	c.Flags().IntVar(&r.jobs, "jobs", 1, "samples measured at once; times are taken alone")
 	return c
 }
 
