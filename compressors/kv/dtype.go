@@ -79,9 +79,21 @@ func (d DType) FirstNonFinite(bits []uint16) int {
 	if d == BF16 {
 		mask = 0x7f80
 	}
-	for i, b := range bits {
+	// An exponent of ones, plus its lowest bit, carries into the sign: no branch for the many
+	// runs that hold only finite numbers.
+	at, low := 0, mask&-mask
+	for ; len(bits)-at >= 64; at += 64 {
+		carry := uint16(0)
+		for _, b := range (*[64]uint16)(bits[at:]) {
+			carry |= b&mask + low
+		}
+		if carry&0x8000 != 0 {
+			break
+		}
+	}
+	for i, b := range bits[at:] {
 		if b&mask == mask {
-			return i
+			return at + i
 		}
 	}
 	return -1

@@ -56,3 +56,28 @@ func TestShapesThatCannotBeHeldAreErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestFirstNonFiniteFindsTheFirst(t *testing.T) {
+	for d, odd := range map[DType][]uint16{F16: {0x7c00, 0xfc00, 0x7e01}, BF16: {0x7f80, 0xff80, 0xffc1}} {
+		bits := make([]uint16, 200)
+		for i := range bits {
+			bits[i] = 0xfbff &^ (uint16(i) << 9) // large and small, of both signs, all finite
+			if d == BF16 {
+				bits[i] = 0xff7f &^ (uint16(i) << 9)
+			}
+		}
+		if got := d.FirstNonFinite(bits); got != -1 {
+			t.Errorf("%v: %d among finite numbers, %04x", d, got, bits[got])
+		}
+		for _, at := range []int{0, 1, 63, 64, 65, 127, 128, 199} {
+			for _, b := range odd {
+				was := bits[at]
+				bits[at] = b
+				if got := d.FirstNonFinite(bits); got != at {
+					t.Errorf("%v: %04x at %d is found at %d", d, b, at, got)
+				}
+				bits[at] = was
+			}
+		}
+	}
+}
