@@ -1,0 +1,195 @@
+package compressors
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/registry"
+)
+
+// splitzip is SplitZip (arXiv 2605.01708): of each bfloat16 the sign and the fraction stay as they
+// are, one byte; the exponent, which takes few values, becomes a 4-bit index into a book of the 16
+// most frequent ones. What the book lacks escapes: a position in its chunk and the exponent. No
+// step depends on the one before, which is why it runs at the speed of memory on a GPU:
+// 12 + 24·(share of escapes) bits a value, at best 1.333 times smaller.
+//
+// binary16 is refused: 5 exponent bits less a 4-bit index can save one bit at most.
+//
+// Departures: the paper's book is made ahead of time and travels out of band; here each layer of K
+// and of V fits one and carries it, ordered by frequency in a sample of up to 65,536 values, ties
+// by value. The released code bills 56 bits an escape, here it is the paper's 24. A chunk with so
+// many escapes that it would grow is kept raw.
+//
+// Payload, for each layer of K, then of V: the book, 16 bytes; then for each head its chunks of
+// 1024 values, the last one shorter:
+//
+//	u16          escapes, or 0xffff: the chunk's patterns follow as they are
+//	1024 bytes   sign and fraction
+//	512 bytes    indices, the first of two in the low nibble; 0 for an escape
+//	u16 each     the escapes' positions, rising
+//	u8 each      their exponents
+type splitzip struct{}
+
+const (
+	zipChunk   = 1024
+	zipBook    = 16
+	zipSample  = 1 << 16 // values that a book is fitted to
+	zipRaw     = 0xffff  // in the place of a number of escapes
+	zipPerEsc  = 3       // bytes
+	zipHead    = 2       // bytes before a chunk
+	zipEscaped = 0x10    // what a zipCode holds for exponents outside the book
+)
+
+func init() {
+	Register(registry.Family[Codec, struct{}]{
+		Name: "splitzip", Doc: "4-bit indices for the exponents of bfloat16, the rest raw",
+		Source: "SplitZip, arXiv 2605.01708", Tags: []string{"lossless"},
+		New: func(struct{}) (Codec, error) { return splitzip{}, nil },
+	})
+}
+
+// Capabilities implements Codec.
+func (splitzip) Capabilities() Capabilities {
+	return Capabilities{Lossless: true, KeyOnly: true, Streaming: "layer"}
+}
+
+// AppendCompress implements Codec.
+func (splitzip) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
+	if src.DType != kv.BF16 {
+		return dst, fmt.Errorf("%w: splitzip takes bf16, got %v, of which a 4-bit index for the "+
+			"exponent can save one bit at most", ErrUnsupported, src.DType)
+	}
+	var code zipCode
+	for _, side := range kv.Sides {
+		if src.Elements(side) == 0 {
+			continue
+		}
+		for l := range src.Layers {
+			book := fitZipBook(src, side, l)
+			code.init(book)
+			dst = append(dst, book[:]...)
+			for h := range src.Heads {
+				for plane := src.Plane(side, l, h); len(plane) > 0; {
+					n := min(len(plane), zipChunk)
+					dst = code.appendChunk(dst, plane[:n])
+					plane = plane[n:]
+				}
+			}
+		}
+	}
+	return dst, nil
+}
+
+// fitZipBook returns the most frequent exponents of a layer, or of a sample of it: lines of 32
+// values at even distances, an odd number of lines apart so that they meet every channel.
+func fitZipBook(src kv.Tensor, side kv.Side, layer int) (book [zipBook]byte) {
+	const line = 32
+	step := line
+	if n := src.Elements(side) / src.Layers; n > zipSample {
+		step = line * ((n+zipSample-1)/zipSample | 1)
+	}
+	var counts [4][256]uint32 // in turn, so that equal neighbours need not wait for each other
+	for h := range src.Heads {
+		plane := src.Plane(side, layer, h)
+		for at := 0; at < len(plane); at += step {
+			for i, b := range plane[at:min(at+line, len(plane))] {
+				counts[i&3][b>>7&0xff]++
+			}
+		}
+	}
+	c := &counts[0]
+	for e := range c {
+		c[e] += counts[1][e] + counts[2][e] + counts[3][e]
+	}
+	var taken [256]bool
+	for i := range book {
+		best := -1
+		for e, n := range c {
+			if !taken[e] && (best < 0 || n > c[best]) {
+				best = e
+			}
+		}
+		book[i], taken[best] = byte(best), true
+	}
+	return book
+}
+
+// A zipCode maps exponents to indices of a book.
+type zipCode struct {
+	index [256]byte        // zipEscaped if not in the book
+	at    [zipChunk]uint16 // scratch: positions of escapes
+}
+
+func (c *zipCode) init(book [zipBook]byte) {
+	for e := range c.index {
+		c.index[e] = zipEscaped
+	}
+	for i, e := range book {
+		c.index[e] = byte(i)
+	}
+}
+
+func (c *zipCode) appendChunk(dst []byte, src []uint16) []byte {
+	n := len(src)
+	at := len(dst)
+	dst = growBytes(dst, zipHead+2*n+1)
+	out := dst[at+zipHead:]
+	planes := n + (n+1)/2
+	escapes := c.encode(out[:n], out[n:planes], src)
+	if planes+zipPerEsc*escapes > 2*n {
+		binary.LittleEndian.PutUint16(dst[at:], zipRaw)
+		putBits(out, src)
+		return dst[:at+zipHead+2*n]
+	}
+	binary.LittleEndian.PutUint16(dst[at:], uint16(escapes))
+	where, what := out[planes:], out[planes+2*escapes:]
+	for i, p := range c.at[:escapes] {
+		binary.LittleEndian.PutUint16(where[2*i:], p)
+		what[i] = byte(src[p] >> 7)
+	}
+	return dst[:at+zipHead+planes+zipPerEsc*escapes]
+}
+
+// encode writes the two planes of a chunk and leaves the positions of escapes in c.at; it returns
+// how many there are.
+func (c *zipCode) encode(rest, index []byte, src []uint16) int {
+	escapes, i := 0, 0
+	for ; i+8 <= len(src); i += 8 {
+		s := (*[8]uint16)(src[i:])
+		a, b := load4(s[:]), load4(s[4:])
+		binary.LittleEndian.PutUint64(rest[i:], zipRest(a)|zipRest(b)<<32)
+		x := uint64(c.index[a>>7&0xff]) | uint64(c.index[a>>23&0xff])<<8 |
+			uint64(c.index[a>>39&0xff])<<16 | uint64(c.index[a>>55&0xff])<<24 |
+			uint64(c.index[b>>7&0xff])<<32 | uint64(c.index[b>>23&0xff])<<40 |
+			uint64(c.index[b>>39&0xff])<<48 | uint64(c.index[b>>55&0xff])<<56
+		if x&0x1010101010101010 != 0 {
+			for k := range s {
+				c.at[escapes] = uint16(i + k)
+				escapes += int(x >> (8*k + 4) & 1)
+			}
+			x &= 0x0f0f0f0f0f0f0f0f
+		}
+		binary.LittleEndian.PutUint32(index[i/2:], uint32(squeeze4(x|x>>4)))
+	}
+	for ; i < len(src); i++ {
+		rest[i] = byte(src[i]>>8&0x80 | src[i]&0x7f)
+		x := c.index[src[i]>>7&0xff]
+		if x == zipEscaped {
+			c.at[escapes] = uint16(i)
+			escapes++
+			x = 0
+		}
+		if i&1 == 0 {
+			index[i/2] = x
+		} else {
+			index[i/2] |= x << 4
+		}
+	}
+	return escapes
+}
+
+// zipRest brings sign and fraction of four lanes together in four bytes.
+func zipRest(x uint64) uint64 {
+	return squeeze4(x>>8&0x0080008000800080 | x&0x007f007f007f007f)
+}
