@@ -25,7 +25,7 @@ import (
 //
 // As in llama.cpp, a head dimension that 32 does not divide is refused. Departures: where a
 // bfloat16 cache has a scale that binary16 cannot hold, that is an error instead of an infinity,
-// and a block so small that 1/d overflows becomes zeros.
+// and a block so small that 1/d overflows becomes zeros. rot=true is ggmlRows.
 type ggml struct{ quant.Block }
 
 func init() {
@@ -40,9 +40,16 @@ func init() {
 		{quant.Q5_0, "q5_0", "llama.cpp's 5-bit blocks of 32, 5.5 bits a value"},
 		{quant.Q5_1, "q5_1", "llama.cpp's 5-bit blocks of 32 with a minimum, 6 bits a value"},
 	} {
-		Register(registry.Family[Codec, struct{}]{
+		Register(registry.Family[Codec, ggmlParams]{
 			Name: b.name, Doc: b.doc, Source: "llama.cpp, ggml-quants.c", Tags: []string{"quantiser"},
-			New: func(struct{}) (Codec, error) { return &ggml{b.block}, nil },
+			Variants: []ggmlParams{{Rot: true}},
+			New: func(p ggmlParams) (Codec, error) {
+				if !p.Rot {
+					return &ggml{b.block}, nil
+				}
+				return newGGMLRows(ggmlBlocks{b.block.CompressFloats, b.block.DecompressFloats,
+					b.block.Bytes(), b.block.ScaleBytes(), true}), nil
+			},
 		})
 	}
 }
@@ -59,16 +66,6 @@ func (c *ggml) blocks(t kv.Tensor) int {
 	return (t.Elements(kv.K) + t.Elements(kv.V)) / quant.BlockSize
 }
 
-func (c *ggml) check(t kv.Tensor) error {
-	for _, side := range kv.Sides {
-		if t.Dim(side)%quant.BlockSize != 0 {
-			return fmt.Errorf("%w: head dimension %d of %v is not a multiple of the block of %d",
-				ErrUnsupported, t.Dim(side), side, quant.BlockSize)
-		}
-	}
-	return nil
-}
-
 // AppendSections implements Sectioner. Scales and codes alternate: the sizes are totals.
 func (c *ggml) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error) {
 	scales := c.blocks(head) * c.ScaleBytes()
@@ -77,7 +74,7 @@ func (c *ggml) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]
 
 // AppendCompress implements Codec.
 func (c *ggml) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	if err := c.check(src); err != nil {
+	if err := checkBlocks(src); err != nil {
 		return dst, err
 	}
 	base, size := len(dst), c.PredictedBytes(src)
@@ -105,7 +102,7 @@ func (c *ggml) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 
 // Decompress implements Codec.
 func (c *ggml) Decompress(dst kv.Tensor, src []byte) error {
-	if err := c.check(dst); err != nil {
+	if err := checkBlocks(dst); err != nil {
 		return corrupt("%v", err)
 	}
 	if want := c.PredictedBytes(dst); len(src) != want {
