@@ -1,0 +1,158 @@
+package compressors
+
+import (
+	"fmt"
+	"math"
+
+	"kvgauge/compressors/internal/quant"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/registry"
+)
+
+// perTokenHead is vLLM's int8_per_token_head and fp8_per_token_head: a float32 scale per token and
+// head, s = max(amax/127, 1e-6) or max(amax/448, 1e-6), and codes of x·(1/s).
+//
+// int8 codes are cut off towards zero, because vLLM's kernel clamps a float and stores it as an
+// integer; round=nearest is what one would expect, ties to even, at a quarter of the squared error.
+// fp8 is E4M3, rounded to nearest even; the engine leaves that to the compiler's cast, whose
+// saturation is as here.
+//
+// Scales: one float32 a row. Codes: a byte a value. Bits per value: 8 + 32/head_dim.
+type perTokenHead struct {
+	fp8     bool
+	nearest bool
+}
+
+// int4PerTokenHead is vLLM's int4_per_token_head: rows are turned by random signs and a Hadamard
+// matrix and quantised asymmetrically; s = max((max−min)/15, 1e-6), zero point z = −min/s rounded
+// half away from zero and clamped to 0…15, codes x·(1/s) + z likewise, and z takes the place of the
+// low four bits of the float32 scale. x' = (code − z)·s.
+//
+// Departures: signs come from our generator and not from torch's; the turned row is divided by
+// √head_dim and stays float32, where the engine leaves it long, rounds it to the cache's type and
+// divides later, so scales here are smaller by √head_dim; a head dimension that is no power of two,
+// which the engine refuses, is turned in blocks.
+//
+// Scales: one float32 a row. Codes: two a byte, the first low. Bits per value: 4 + 32/head_dim.
+type int4PerTokenHead struct{ seed uint64 }
+
+type int8PerTokenHeadParams struct {
+	Round string `param:"round" doc:"zero (towards zero, as vLLM) or nearest"`
+}
+
+type int4PerTokenHeadParams struct {
+	Seed int `param:"seed" doc:"of the rotation's signs"`
+}
+
+func init() {
+	const source = "vLLM, 2026"
+	tags := []string{"quantiser"}
+	Register(registry.Family[Codec, int8PerTokenHeadParams]{
+		Name: "int8_per_token_head", Doc: "vLLM's 8-bit integers with a float32 scale per token and head",
+		Source: source, Tags: tags, Defaults: int8PerTokenHeadParams{"zero"},
+		Variants: []int8PerTokenHeadParams{{"nearest"}},
+		New: func(p int8PerTokenHeadParams) (Codec, error) {
+			if p.Round != "zero" && p.Round != "nearest" {
+				return nil, fmt.Errorf("round is %q, want zero or nearest", p.Round)
+			}
+			return &rowWise{format: perTokenHead{nearest: p.Round == "nearest"}}, nil
+		},
+	})
+	Register(registry.Family[Codec, struct{}]{
+		Name: "fp8_per_token_head", Doc: "vLLM's E4M3 with a float32 scale per token and head",
+		Source: source, Tags: tags,
+		New: func(struct{}) (Codec, error) { return &rowWise{format: perTokenHead{fp8: true}}, nil },
+	})
+	Register(registry.Family[Codec, int4PerTokenHeadParams]{
+		Name: "int4_per_token_head", Doc: "vLLM's 4-bit integers of turned rows, zero point inside the scale",
+		Source: source, Tags: tags, Defaults: int4PerTokenHeadParams{1},
+		New: func(p int4PerTokenHeadParams) (Codec, error) {
+			return &rowWise{format: int4PerTokenHead{uint64(p.Seed)}}, nil
+		},
+	})
+}
+
+func (perTokenHead) rowBytes(_ kv.Side, dim int) (scales, codes int) { return 4, dim }
+
+func (p perTokenHead) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	amax, top := float32(0), float32(127)
+	for _, x := range w.vals {
+		amax = max(amax, x, -x)
+	}
+	if p.fp8 {
+		top = 448
+	}
+	s := max(amax/top, 1e-6)
+	putFloat(scales, s)
+	inv := 1 / s
+	for i, x := range w.vals {
+		q := min(max(x*inv, -top), top) // the engine's -128 is out of reach
+		switch {
+		case p.fp8:
+			codes[i] = quant.E4M3.Encode(q)
+		case p.nearest:
+			codes[i] = byte(quant.Nearest(q))
+		default:
+			codes[i] = byte(int8(q))
+		}
+	}
+	return true
+}
+
+func (p perTokenHead) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	s := getFloat(scales)
+	if p.fp8 {
+		for i, c := range codes {
+			w.vals[i] = quant.E4M3.Value(c) * s
+		}
+		return positive(s) && quant.E4M3.Valid(codes)
+	}
+	for i, c := range codes {
+		w.vals[i] = float32(int8(c)) * s
+	}
+	return positive(s)
+}
+
+// positive says whether s is a scale: finite and more than zero.
+func positive(s float32) bool { return s > 0 && s-s == 0 }
+
+func (int4PerTokenHead) rowBytes(_ kv.Side, dim int) (scales, codes int) {
+	return 4, quant.PackedBytes(dim, 4)
+}
+
+func (p int4PerTokenHead) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	rotations.get(len(w.vals), p.seed).Forward(w.vals)
+	lo, hi := w.vals[0], w.vals[0]
+	for _, x := range w.vals {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	s := max((hi-lo)/15, 1e-6)
+	if s-s != 0 {
+		return false
+	}
+	zero := nibble(-lo / s)
+	inv := 1 / s
+	for i, x := range w.vals {
+		w.codes[i] = nibble(float32(x*inv) + float32(zero))
+	}
+	quant.Pack(codes, w.codes, 4)
+	putFloat(scales, math.Float32frombits(math.Float32bits(s)&^15|uint32(zero)))
+	return true
+}
+
+// nibble rounds x half away from zero and clamps it to 0…15.
+func nibble(x float32) byte { return byte(min(max(x, -0.5), 15) + 0.5) }
+
+func (p int4PerTokenHead) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	bits := math.Float32bits(getFloat(scales))
+	s, zero := math.Float32frombits(bits&^15), float32(bits&15)
+	if !positive(s) {
+		return false
+	}
+	quant.Unpack(w.codes, codes, 4)
+	for i, c := range w.codes {
+		w.vals[i] = (float32(c) - zero) * s
+	}
+	rotations.get(len(w.vals), p.seed).Inverse(w.vals)
+	return true
+}

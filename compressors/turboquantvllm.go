@@ -1,0 +1,150 @@
+package compressors
+
+import (
+	"fmt"
+	"math"
+
+	"kvgauge/compressors/internal/quant"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
+	"kvgauge/internal/registry"
+)
+
+// turboQuantVLLM is what vLLM releases as turboquant_PRESET (its pull request 38479), after
+// TurboQuant (arXiv 2504.19874) but not as the paper has it: one plain Hadamard matrix turns the
+// keys of all layers, values are not turned, and nothing estimates inner products without bias.
+//
+//	preset     keys                              values   bytes, K and V of 128 channels
+//	k8v4       E4M3, a plain cast                4 bits   196
+//	4bit_nc    4 bits, Lloyd–Max, norm correction   4 bits   134
+//	k3v4_nc    3 bits, the same                  4 bits   118
+//	3bit_nc    3 bits, the same                  3 bits   102
+//
+// Keys: the length in binary16, then the Lloyd–Max code of each coordinate of the turned unit
+// vector; norm correction scales what is decoded to that length. Values: per token a binary16
+// scale and minimum, and codes ⌊(x−min)/s + 0.5⌋ with s before it is rounded. The first and last
+// raw layers stay in 16 bits: two each in the engine, except in hybrid models.
+//
+// Departures: codes stand in our order (packed along the row, the first in the low bits), scales
+// apart from them; a head dimension that is no power of two is turned in blocks of its largest
+// power-of-two divisor. That the engine floors s at 1e-8 and adds lengths up in another order
+// was not established.
+type turboQuantVLLM struct {
+	keyBits, valueBits int // keyBits 8 is E4M3
+	book               quant.CodeBook
+}
+
+type turboQuantVLLMParams struct {
+	Preset string `param:"preset" doc:"k8v4, 4bit_nc, k3v4_nc or 3bit_nc"`
+	Raw    int    `param:"raw" doc:"how many first and how many last layers stay raw"`
+}
+
+func init() {
+	Register(registry.Family[Codec, turboQuantVLLMParams]{
+		Name: "turboquant_vllm", Doc: "vLLM's TurboQuant presets: turned keys by code book, values by range",
+		Source: "vLLM, turboquant_* cache types, 2026", Tags: []string{"quantiser"},
+		Defaults: turboQuantVLLMParams{"4bit_nc", 2},
+		Variants: []turboQuantVLLMParams{{"k8v4", 0}, {"4bit_nc", 0}, {"k3v4_nc", 0}, {"3bit_nc", 0}},
+		New:      newTurboQuantVLLM,
+	})
+}
+
+func newTurboQuantVLLM(p turboQuantVLLMParams) (Codec, error) {
+	bits, ok := map[string]turboQuantVLLM{
+		"k8v4": {keyBits: 8, valueBits: 4}, "4bit_nc": {keyBits: 4, valueBits: 4},
+		"k3v4_nc": {keyBits: 3, valueBits: 4}, "3bit_nc": {keyBits: 3, valueBits: 3},
+	}[p.Preset]
+	if !ok {
+		return nil, fmt.Errorf("preset is %q, want k8v4, 4bit_nc, k3v4_nc or 3bit_nc", p.Preset)
+	}
+	if p.Raw < 0 {
+		return nil, fmt.Errorf("raw is %d, want at least 0", p.Raw)
+	}
+	if bits.keyBits < 8 {
+		bits.book = quant.LloydMax(bits.keyBits)
+	}
+	return &rowWise{format: &bits, raw: p.Raw}, nil
+}
+
+func (q *turboQuantVLLM) rowBytes(side kv.Side, dim int) (scales, codes int) {
+	switch {
+	case side == kv.V:
+		return 4, quant.PackedBytes(dim, q.valueBits)
+	case q.keyBits == 8:
+		return 0, dim
+	}
+	return 2, quant.PackedBytes(dim, q.keyBits)
+}
+
+func (q *turboQuantVLLM) compressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
+	if side == kv.V {
+		return floorAffine(w, scales, codes, q.valueBits)
+	}
+	if q.keyBits == 8 {
+		for i, x := range w.vals {
+			codes[i] = quant.E4M3.Encode(x)
+		}
+		return true
+	}
+	n := length(w.vals)
+	if _, ok := putNorm(scales, n); !ok {
+		return false
+	}
+	clear(codes)
+	if n == 0 {
+		return true
+	}
+	plainHadamard(len(w.vals)).Forward(w.vals)
+	toUnit := float32(math.Sqrt(float64(len(w.vals)))) / n
+	for i, x := range w.vals {
+		w.codes[i] = q.book.Nearest(x * toUnit)
+	}
+	quant.Pack(codes, w.codes, q.keyBits)
+	return true
+}
+
+// floorAffine writes binary16 scale and minimum of w.vals and codes from the unrounded scale.
+func floorAffine(w *rowScratch, scales, codes []byte, bits int) bool {
+	lo, hi := w.vals[0], w.vals[0]
+	for _, x := range w.vals {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	top := float32(int(1)<<bits - 1)
+	s := max((hi-lo)/top, 1e-8)
+	s16, m16 := kern.F32ToF16(s), kern.F32ToF16(lo)
+	scales[0], scales[1], scales[2], scales[3] = byte(s16), byte(s16>>8), byte(m16), byte(m16>>8)
+	if s16 >= 0x7c00 || m16&0x7c00 == 0x7c00 {
+		return false
+	}
+	for i, x := range w.vals {
+		w.codes[i] = byte(min(float32((x-lo)/s)+0.5, top))
+	}
+	quant.Pack(codes, w.codes, bits)
+	return true
+}
+
+func (q *turboQuantVLLM) decompressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
+	if side == kv.V {
+		return unpackAffineF16(w, scales, codes, q.valueBits)
+	}
+	if q.keyBits == 8 {
+		for i, c := range codes {
+			w.vals[i] = quant.E4M3.Value(c)
+		}
+		return quant.E4M3.Valid(codes)
+	}
+	n, ok := getNorm(scales)
+	if !ok {
+		return false
+	}
+	quant.Unpack(w.codes, codes, q.keyBits)
+	for i, c := range w.codes {
+		w.vals[i] = q.book.Centroids[c]
+	}
+	f := n / length(w.vals) // centroids are not 0
+	for i := range w.vals {
+		w.vals[i] *= f
+	}
+	plainHadamard(len(w.vals)).Inverse(w.vals)
+	return true
+}
