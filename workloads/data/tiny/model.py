@@ -144,7 +144,7 @@ def write_gguf(model: Llama, tokenizer: dict, path: pathlib.Path, description: s
     w.add_name("kvgauge tiny")
     w.add_author("The kvgauge authors")
     w.add_description(description)
-    w.add_license("cc0-1.0")
+    w.add_license("apache-2.0")
     w.add_languages(["en"])
     w.add_context_length(s.context)
     w.add_embedding_length(s.width)
@@ -184,3 +184,24 @@ def write_gguf(model: Llama, tokenizer: dict, path: pathlib.Path, description: s
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
+
+
+def read_gguf(path: pathlib.Path) -> Llama:
+    """The model of a file that write_gguf wrote, in evaluation mode."""
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    field = lambda name: reader.fields["llama." + name].contents()
+    s = Shape(
+        vocab=field("vocab_size"), layers=field("block_count"), width=field("embedding_length"),
+        heads=field("attention.head_count"), kv_heads=field("attention.head_count_kv"),
+        head_dim=field("rope.dimension_count"), ffn=field("feed_forward_length"), context=field("context_length"),
+        rope_base=field("rope.freq_base"), eps=field("attention.layer_norm_rms_epsilon"))
+    model, tensors = Llama(s), {t.name: t.data for t in reader.tensors}
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            a = torch.from_numpy(tensors[name if name.endswith(".weight") else name + ".weight"].astype(np.float32))
+            if "attn_q" in name or "attn_k" in name:
+                a = a.reshape(-1, s.head_dim // 2, 2, s.width).transpose(1, 2).reshape(a.shape)
+            p.copy_(a)
+    return model.eval()

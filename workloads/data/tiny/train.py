@@ -6,7 +6,6 @@ schedule always ends at zero on time, whatever else the machine does. recipe.jso
 import argparse
 import dataclasses
 import json
-import math
 import pathlib
 import platform
 import time
@@ -31,11 +30,13 @@ class Recipe:
     decay_from: float = 0.35    # linear from here to zero
     muon_lr: float = 0.02
     muon_momentum: float = 0.95
-    embed_lr: float = 0.02
-    output_lr: float = 0.004
+    embed_lr: float = 0.01
+    output_lr: float = 0.003
     norm_lr: float = 0.005
     betas: tuple = (0.9, 0.95)
-    weight_decay: float = 0.0
+    weight_decay: float = 0.05
+    start: float = 1.0          # factor of all rates at first: below one where a run goes on from another
+    resumed_tokens: int = 0     # tokens that the run before had seen
 
 
 def orthogonalise(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
@@ -69,15 +70,20 @@ class Muon:
                 p.mul_(1 - lr * self.weight_decay).add_(u, alpha=-lr)
 
 
-def windows(stream: np.ndarray, seed: int):
-    """Sequences of `tokens` + 1 ids in random order, every token once an epoch; ask with send(tokens)."""
+def windows(stream: np.ndarray, seed: int, seen: int):
+    """Sequences of `tokens` + 1 ids in random order, every token once an epoch; ask with send(tokens).
+
+    The first `seen` tokens of the order are passed over.
+    """
     rng, epoch = np.random.default_rng(seed), 0
     tokens = yield
     while True:
         # Cut at the longest context and deal out parts of it, so that the length may change at any time.
         size = 1024
         start = int(rng.integers(size))
-        for cut in rng.permutation((len(stream) - start - 1) // size):
+        order = rng.permutation((len(stream) - start - 1) // size)
+        order, seen = order[seen // size :], max(seen - len(order) * size, 0)
+        for cut in order:
             at, end = start + cut * size, start + (cut + 1) * size
             while at < end:
                 n = min(tokens, end - at)
@@ -89,13 +95,15 @@ def windows(stream: np.ndarray, seed: int):
 def rate(r: Recipe, share: float) -> float:
     """Factor of all learning rates when `share` of the budget has passed."""
     if share < r.warmup:
-        return max(share / r.warmup, 0.05)
-    return min(1.0, (1 - share) / (1 - r.decay_from))
+        return r.start * max(share / r.warmup, 0.05)
+    return r.start * min(1.0, (1 - share) / (1 - r.decay_from))
 
 
-def train(r: Recipe, shape: Shape, work: pathlib.Path, compiled: bool):
+def train(r: Recipe, shape: Shape, work: pathlib.Path, compiled: bool, resume: pathlib.Path | None):
     torch.manual_seed(r.seed)
     model = Llama(shape)
+    if resume:
+        model.load_state_dict(torch.load(resume, weights_only=True)["model"])
     stream = np.load(work / "data" / "train.npy")
     matrices = [p for n, p in model.named_parameters() if n.startswith("blk") and p.ndim == 2]
     norms = [p for p in model.parameters() if p.ndim == 1]
@@ -114,11 +122,11 @@ def train(r: Recipe, shape: Shape, work: pathlib.Path, compiled: bool):
         for n in (r.short, shape.context):
             step_loss(torch.zeros(r.batch_tokens // n, n + 1, dtype=torch.long)).backward()
         model.zero_grad(set_to_none=True)
-    feed = windows(stream, r.seed)
+    feed = windows(stream, r.seed, r.resumed_tokens)
     next(feed)
     log = open(work / "loss.csv", "w", buffering=1)
     log.write("step,minutes,tokens,epoch,sequence,loss_nats_per_token\n")
-    begin, saved, step, seen, recent = time.time(), time.time(), 0, 0, []
+    begin, saved, step, seen, recent = time.time(), time.time(), 0, r.resumed_tokens, []
     while (share := (time.time() - begin) / (60 * r.minutes)) < 1:
         length = shape.context if share >= r.long_from else r.short
         parts = (r.large_batch_tokens if share >= r.large_from else r.batch_tokens) // r.batch_tokens
@@ -144,9 +152,9 @@ def train(r: Recipe, shape: Shape, work: pathlib.Path, compiled: bool):
             log.write(f"{step},{(time.time() - begin) / 60:.2f},{seen},{epoch},{length},{np.mean(recent):.4f}\n")
             recent = []
         if time.time() - saved > 240:
-            torch.save({"model": model.state_dict(), "step": step, "share": share}, work / "checkpoint.pt")
+            torch.save({"model": model.state_dict(), "tokens": seen, "share": share}, work / "checkpoint.pt")
             saved = time.time()
-    torch.save({"model": model.state_dict(), "step": step, "share": 1.0}, work / "final.pt")
+    torch.save({"model": model.state_dict(), "tokens": seen, "share": 1.0}, work / "final.pt")
     return {"steps": step, "tokens": seen, "epochs": epoch + 1, "minutes": round((time.time() - begin) / 60, 1)}
 
 
@@ -154,6 +162,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--work", type=pathlib.Path, required=True, help="folder that textdata.py filled as WORK/data")
     ap.add_argument("--out", type=pathlib.Path, help="GGUF file to write; default WORK/tiny.gguf")
+    ap.add_argument("--resume", type=pathlib.Path, help="checkpoint.pt of a run to go on from")
     ap.add_argument("--eager", action="store_true", help="without torch.compile")
     for f in dataclasses.fields(Recipe):
         if f.type in (int, float, "int", "float"):
@@ -161,7 +170,7 @@ def main():
     args = vars(ap.parse_args())
     recipe = Recipe(**{k: v for k, v in args.items() if k in Recipe.__dataclass_fields__})
     shape, work = Shape(), args["work"]
-    done = train(recipe, shape, work, not args["eager"])
+    done = train(recipe, shape, work, not args["eager"], args["resume"])
     model = Llama(shape)
     model.load_state_dict(torch.load(work / "final.pt", weights_only=True)["model"])
     round_to_f16(model)
