@@ -80,8 +80,16 @@ func (r *reader) kvshuttle(root, overlay *node) *Sweep {
 		s.Caches = x.prompts(s.Models)
 	}
 	s.Notes = append(x.notes, x.says(s)...)
+	if len(s.Caches) > manyCaches && overlay.get("report") == nil {
+		s.Report = []string{"csv", "kvshuttle"}
+		s.Notes = append(s.Notes, fmt.Sprintf("%d caches make too long a page: the report is results.json "+
+			"and CSV; --set report=[html] asks for the page", len(s.Caches)))
+	}
 	return s
 }
+
+// manyCaches is how many a report can show one below the other and still be read.
+const manyCaches = 24
 
 // PromptLengths returns the lengths in tokens that KVShuttle gives count synthetic prompts:
 // numpy's default_rng(42).integers(min, max+1, count). They are the same for every model.

@@ -123,6 +123,10 @@ func TestTheSixteenExperimentsRead(t *testing.T) {
 			t.Errorf("%s: %v", x.name, err)
 			continue
 		}
+		if many := len(s.Caches) > 24; many == slices.Contains(s.Report, "html") ||
+			!slices.Contains(s.Report, "kvshuttle") {
+			t.Errorf("%s: %d caches are reported as %v", x.name, len(s.Caches), s.Report)
+		}
 		models := len(s.KVShuttle.Models)
 		if rows := models * len(s.Codecs) * len(s.Transfer.LinksGbps) * x.count; rows != x.rows {
 			t.Errorf("%s makes %d rows, want %d", x.name, rows, x.rows)

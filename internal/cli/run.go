@@ -106,7 +106,7 @@ func (r *runCommand) report(plan *bench.Plan) error {
 		}
 	}
 	formats = slices.DeleteFunc(formats, func(format string) bool {
-		unknown := !slices.Contains(report.Formats(), format)
+		unknown := format != report.KVShuttle && !slices.Contains(report.Formats(), format)
 		if unknown {
 			fmt.Fprintf(r.err, "note: the report is not written as %s\n", format)
 		}
