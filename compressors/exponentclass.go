@@ -1,0 +1,257 @@
+package compressors
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"kvgauge/compressors/internal/bytecode"
+	"kvgauge/compressors/internal/entropy"
+	"kvgauge/compressors/kv"
+)
+
+// exponentScratch is what one call of exponent works with. Its slices belong to one layer.
+type exponentScratch struct {
+	class   []byte   // of each channel of each head
+	rank    []int32  // channels of all heads, to be sorted
+	sums    []uint32 // of sampled exponents, per channel of each head
+	perm    []int32  // channels of each head by class
+	runs    []int32  // per head and class: channels
+	size    [maxExponentClasses]int
+	at      [maxExponentClasses]int
+	dim     int
+	symbols []byte // of a layer, by class
+
+	freq    [entropy.MaxSymbols]uint16
+	counts  [entropy.MaxSymbols]uint64
+	encoder entropy.Encoder
+	decoder entropy.Decoder
+}
+
+var exponentScratches = sync.Pool{New: func() any { return new(exponentScratch) }}
+
+func newExponentScratch() *exponentScratch { return exponentScratches.Get().(*exponentScratch) }
+
+func (s *exponentScratch) release() { exponentScratches.Put(s) }
+
+// resize makes room for layers of a side.
+func (s *exponentScratch) resize(t kv.Tensor, side kv.Side) {
+	s.dim = t.Dim(side)
+	channels := t.Heads * s.dim
+	s.class = slices.Grow(s.class[:0], channels)[:channels]
+	s.rank = slices.Grow(s.rank[:0], channels)[:channels]
+	s.sums = slices.Grow(s.sums[:0], channels)[:channels]
+	s.perm = slices.Grow(s.perm[:0], channels)[:channels]
+	s.runs = slices.Grow(s.runs[:0], t.Heads*maxExponentClasses)[:t.Heads*maxExponentClasses]
+	n := channels * t.Tokens
+	s.symbols = slices.Grow(s.symbols[:0], n)[:n]
+}
+
+// classify puts the channels of all heads into classes of equal size by their mean exponent over
+// up to 128 tokens.
+func (s *exponentScratch) classify(src kv.Tensor, side kv.Side, layer, classes int) {
+	const sample = 128
+	f := fieldOf(src.DType)
+	clear(s.sums)
+	if classes > 1 {
+		step := (src.Tokens + sample - 1) / sample
+		for h := range src.Heads {
+			sums := s.sums[h*s.dim:][:s.dim]
+			for i := 0; i < src.Tokens; i += step {
+				for c, b := range src.Row(side, layer, h, i)[:len(sums)] {
+					sums[c] += uint32(b >> f.fraction & f.top)
+				}
+			}
+		}
+	}
+	for i := range s.rank {
+		s.rank[i] = int32(i)
+	}
+	if classes > 1 {
+		slices.SortFunc(s.rank, func(a, b int32) int {
+			return cmp.Or(cmp.Compare(s.sums[a], s.sums[b]), cmp.Compare(a, b))
+		})
+	}
+	for i, c := range s.rank {
+		s.class[c] = byte(i * classes / len(s.rank))
+	}
+}
+
+// appendClasses appends the classes of channels, two in a byte.
+func (s *exponentScratch) appendClasses(dst []byte, classes int) []byte {
+	if classes == 1 {
+		return dst
+	}
+	for i := 0; i < len(s.class); i += 2 {
+		b := s.class[i]
+		if i+1 < len(s.class) {
+			b |= s.class[i+1] << 4
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+// readClasses undoes appendClasses and returns what follows.
+func (s *exponentScratch) readClasses(src []byte, classes int) ([]byte, bool) {
+	if classes == 1 {
+		clear(s.class)
+		return src, true
+	}
+	n := (len(s.class) + 1) / 2
+	if len(src) < n {
+		return nil, false
+	}
+	for i := range s.class {
+		k := src[i/2] >> (4 * (i & 1)) & 15
+		if int(k) >= classes {
+			return nil, false
+		}
+		s.class[i] = k
+	}
+	return src[n:], true
+}
+
+// order lists the channels of each head by class, and counts them.
+func (s *exponentScratch) order(heads, classes int) {
+	clear(s.size[:])
+	clear(s.runs)
+	for h := range heads {
+		perm, runs := s.perm[h*s.dim:][:s.dim], s.runs[h*maxExponentClasses:]
+		at := 0
+		for k := range classes {
+			first := at
+			for c, class := range s.class[h*s.dim:][:s.dim] {
+				if int(class) == k {
+					perm[at] = int32(c)
+					at++
+				}
+			}
+			runs[k] = int32(at - first)
+			s.size[k] += at - first
+		}
+	}
+}
+
+// spread calls f for every row of every head with the symbols of its channels, class by class.
+func (s *exponentScratch) spread(t kv.Tensor, side kv.Side, layer int,
+	f func(row []uint16, perm []int32, symbols []byte)) {
+	at := 0
+	for k, n := range s.size {
+		s.at[k] = at
+		at += n * t.Tokens
+	}
+	for h := range t.Heads {
+		runs := s.runs[h*maxExponentClasses:][:maxExponentClasses]
+		for i := range t.Tokens {
+			row := t.Row(side, layer, h, i)
+			perm := s.perm[h*s.dim:][:s.dim]
+			for k, n := range runs {
+				if n > 0 {
+					f(row, perm[:n], s.symbols[s.at[k]:][:n])
+					perm = perm[n:]
+					s.at[k] += int(n)
+				}
+			}
+		}
+	}
+}
+
+// gather takes the symbols out of a layer.
+func (s *exponentScratch) gather(src kv.Tensor, side kv.Side, layer int, shift uint) {
+	s.spread(src, side, layer, func(row []uint16, perm []int32, symbols []byte) {
+		for i, c := range perm {
+			symbols[i] = byte(row[c] >> (shift & 15))
+		}
+	})
+}
+
+// scatter puts the symbols into a layer that holds the raw bits.
+func (s *exponentScratch) scatter(dst kv.Tensor, side kv.Side, layer int, shift uint) {
+	s.spread(dst, side, layer, func(row []uint16, perm []int32, symbols []byte) {
+		for i, c := range perm {
+			row[c] |= uint16(symbols[i]) << (shift & 15)
+		}
+	})
+}
+
+// appendBlocks appends the symbols of a class.
+func (c exponent) appendBlocks(dst, symbols []byte, s *exponentScratch) []byte {
+	for len(symbols) > 0 {
+		n := min(len(symbols), bytecode.BlockMax)
+		if c.rans {
+			dst = s.appendRANS(dst, symbols[:n])
+		} else {
+			dst = bytecode.AppendBlock(dst, symbols[:n], 0)
+		}
+		symbols = symbols[n:]
+	}
+	return dst
+}
+
+// readBlocks undoes appendBlocks and returns what follows.
+func (c exponent) readBlocks(symbols, src []byte, s *exponentScratch) ([]byte, bool) {
+	for len(symbols) > 0 {
+		n := min(len(symbols), bytecode.BlockMax)
+		var ok bool
+		if c.rans {
+			src, ok = s.readRANS(symbols[:n], src)
+		} else {
+			src, ok = bytecode.ReadBlock(symbols[:n], src)
+		}
+		if !ok {
+			return nil, false
+		}
+		symbols = symbols[n:]
+	}
+	return src, true
+}
+
+// appendRANS appends a block like bytecode.AppendBlock's, coded by rANS.
+func (s *exponentScratch) appendRANS(dst, symbols []byte) []byte {
+	clear(s.counts[:])
+	for _, b := range symbols {
+		s.counts[b]++
+	}
+	top := len(s.counts)
+	for s.counts[top-1] == 0 {
+		top--
+	}
+	freq := s.freq[:top]
+	entropy.Normalise(freq, s.counts[:top])
+	s.encoder.Init(freq)
+	at := len(dst)
+	dst = append(dst, 0, 0, 0)
+	kind := exponentCoded
+	if dst = s.encoder.Append(entropy.AppendTable(dst, freq), symbols); len(dst)-at-3 >= len(symbols) {
+		kind, dst = exponentStored, append(dst[:at+3], symbols...)
+	}
+	h := (len(dst)-at-3)<<2 | kind
+	dst[at], dst[at+1], dst[at+2] = byte(h), byte(h>>8), byte(h>>16)
+	return dst
+}
+
+// Kinds of blocks, as in bytecode.
+const (
+	exponentStored = 0
+	exponentCoded  = 2
+)
+
+// readRANS undoes appendRANS and returns what follows the block.
+func (s *exponentScratch) readRANS(symbols, src []byte) ([]byte, bool) {
+	n, coded, rest, ok := bytecode.SkipBlock(src)
+	if !ok {
+		return nil, false
+	}
+	in := src[bytecode.HeaderBytes:][:n]
+	if !coded {
+		return rest, copy(symbols, in) == len(symbols) && n == len(symbols)
+	}
+	freq, used, err := entropy.ReadTable(s.freq[:], in)
+	if err != nil {
+		return nil, false
+	}
+	s.decoder.Init(freq)
+	took, err := s.decoder.Decode(symbols, in[used:])
+	return rest, err == nil && used+took == n
+}

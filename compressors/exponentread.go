@@ -1,0 +1,127 @@
+package compressors
+
+import (
+	"kvgauge/compressors/internal/bytecode"
+	"kvgauge/compressors/kv"
+)
+
+// Decompress implements Codec.
+func (c exponent) Decompress(dst kv.Tensor, src []byte) error {
+	s := newExponentScratch()
+	defer s.release()
+	for _, side := range kv.Sides {
+		if dst.Elements(side) == 0 {
+			continue
+		}
+		s.resize(dst, side)
+		for l := range dst.Layers {
+			var ok bool
+			if src, ok = c.readLayer(dst, side, l, src, s); !ok {
+				return corrupt("layer %d of %v is damaged", l, side)
+			}
+		}
+	}
+	if len(src) > 0 {
+		return corrupt("%d bytes too many", len(src))
+	}
+	return nil
+}
+
+// readLayer fills a layer and returns what follows it in src.
+func (c exponent) readLayer(dst kv.Tensor, side kv.Side, l int, src []byte,
+	s *exponentScratch) ([]byte, bool) {
+	f := fieldOf(dst.DType)
+	zeros, apart, src, ok := f.readMark(src)
+	if !ok {
+		return nil, false
+	}
+	if src, ok = s.readClasses(src, c.classes); !ok {
+		return nil, false
+	}
+	s.order(dst.Heads, c.classes)
+	at := 0
+	for k := range c.classes {
+		end := at + s.size[k]*dst.Tokens
+		if src, ok = c.readBlocks(s.symbols[at:end], src, s); !ok {
+			return nil, false
+		}
+		at = end
+	}
+	if src, ok = f.readRaw(dst, side, l, src, zeros); !ok {
+		return nil, false
+	}
+	s.scatter(dst, side, l, f.fraction)
+	if apart {
+		return f.readApart(dst, side, l, src, zeros)
+	}
+	return src, true
+}
+
+// readMark reads what a layer begins with.
+func (f field) readMark(src []byte) (zeros uint, apart bool, rest []byte, ok bool) {
+	if len(src) == 0 {
+		return 0, false, nil, false
+	}
+	zeros, apart = uint(src[0]&^exponentApart), src[0]&exponentApart != 0
+	return zeros, apart, src[1:], zeros <= f.fraction
+}
+
+// AppendSections implements Sectioner. The parts of layers alternate: the sizes are totals. Tables
+// count as codes; the bits of special numbers count as raw, with their length.
+func (c exponent) AppendSections(dst []Section, head kv.Tensor, src []byte) ([]Section, error) {
+	s := newExponentScratch()
+	defer s.release()
+	var headers, raw int
+	total := len(src)
+	for _, side := range kv.Sides {
+		if head.Elements(side) == 0 {
+			continue
+		}
+		s.resize(head, side)
+		for l := range head.Layers {
+			h, r, rest, ok := c.skipLayer(head, side, src, s)
+			if !ok {
+				return dst, corrupt("layer %d of %v is cut short", l, side)
+			}
+			headers, raw, src = headers+h, raw+r, rest
+		}
+	}
+	if len(src) > 0 {
+		return dst, corrupt("%d bytes too many", len(src))
+	}
+	return append(dst, Section{Header, headers}, Section{Codes, total - headers - raw},
+		Section{Raw, raw}), nil
+}
+
+// skipLayer returns how many bytes of a layer are headers and raw bits, and what follows it.
+func (c exponent) skipLayer(head kv.Tensor, side kv.Side, src []byte,
+	s *exponentScratch) (headers, raw int, rest []byte, ok bool) {
+	f := fieldOf(head.DType)
+	zeros, apart, rest, ok := f.readMark(src)
+	if !ok {
+		return 0, 0, nil, false
+	}
+	if rest, ok = s.readClasses(rest, c.classes); !ok {
+		return 0, 0, nil, false
+	}
+	headers = len(src) - len(rest)
+	s.order(head.Heads, c.classes)
+	for k := range c.classes {
+		for left := s.size[k] * head.Tokens; left > 0; left -= bytecode.BlockMax {
+			if _, _, rest, ok = bytecode.SkipBlock(rest); !ok {
+				return 0, 0, nil, false
+			}
+			headers += bytecode.HeaderBytes
+		}
+	}
+	raw = packed(head.Elements(side)/head.Layers, f.raw-zeros)
+	if len(rest) < raw {
+		return 0, 0, nil, false
+	}
+	rest = rest[raw:]
+	if apart {
+		in, after, ok := cutApart(rest)
+		return headers, raw + 4 + len(in), after, ok
+	}
+	return headers, raw, rest, true
+}
