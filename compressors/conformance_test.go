@@ -21,9 +21,11 @@ func TestConformance(t *testing.T) {
 }
 
 // excused names the clauses that a codec breaks by its nature: an unbiased estimator adds noise of
-// one size at every pass, and so never settles.
+// one size at every pass, and one that cuts codes off may lose a step at every pass: neither ever
+// settles.
 func excused(spec compressors.Spec) []string {
-	if strings.Contains(string(spec), "mode=prod") {
+	if strings.Contains(string(spec), "mode=prod") || spec.Name() == "qjl" ||
+		spec == "int8_per_token_head" {
 		return []string{"Settles"}
 	}
 	return nil
