@@ -46,6 +46,7 @@ var oracles = []struct {
 	{"int8_per_token_head:round=nearest", 8.25, 4.177e-5},
 	{"fp8_per_token_head", 8.25, 6.61e-4}, // largest values always at 448, above the middle of an octave
 	{"int4_per_token_head", 4.25, .0101},
+	{"polarquant", 3.875, .0321},
 	{"fp8_e4m3", 8, 7.0e-4},
 	{"fp8_e4m3:scale=tensor", 8, 7.0e-4},
 	{"fp8_e5m2", 8, 2.78e-3},
