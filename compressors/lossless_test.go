@@ -100,11 +100,39 @@ func TestLosslessRatiosOnACacheOfSmolLM2(t *testing.T) {
 		{"lossless_exp:classes=1", "bf16", 1.48},
 		{"splitzip", "bf16", 1.32},
 		{"lossless_exp", "bf16 in f16", 1.5},
+		{"bitshuffle", "bf16", 1.2},
+		{"bitshuffle", "f16", 1.03},
+		{"bitshuffle:coder=lz4", "bf16", 1.2},
 	} {
 		got := frameRatio(t, c.spec, caches[c.cache])
 		t.Logf("%-26s %-11s %.4f", c.spec, c.cache, got)
 		if got < c.least {
 			t.Errorf("%s, %s: ratio %.4f, want at least %g", c.spec, c.cache, got, c.least)
+		}
+	}
+}
+
+// TestFP8CachesShrinkFurtherOnACacheOfSmolLM2: many engines hold 8-bit floats already. Order-0
+// codes of single bytes find their uneven exponents; what matches strings finds little more.
+func TestFP8CachesShrinkFurtherOnACacheOfSmolLM2(t *testing.T) {
+	caches := smolCaches(t)
+	for _, c := range []struct {
+		spec        string
+		least, most float64
+	}{
+		{"fp8_e4m3", 1.99, 2},
+		{"fp8_e4m3+huff0", 2.35, 2.45},
+		{"fp8_e4m3:scale=token+huff0", 2.2, 2.35},
+		{"fp8_e5m2+huff0", 2.7, 2.85},
+		{"fp8_e4m3+zstd:level=better", 2.25, 2.45},
+		{"fp8_e4m3+lz4", 1.99, 2.01},
+		{"trunc:bits=3", 1.98, 2.1},
+		{"trunc:bits=3,coder=exp", 2.05, 2.2},
+	} {
+		got := frameRatio(t, c.spec, caches["bf16"])
+		t.Logf("%-26s %.4f", c.spec, got)
+		if got < c.least || got > c.most {
+			t.Errorf("%s: ratio %.4f, want %g to %g", c.spec, got, c.least, c.most)
 		}
 	}
 }

@@ -1,0 +1,126 @@
+package compressors
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/registry"
+)
+
+// trunc rounds the last bits of every fraction away, to nearest even, and codes what is left
+// without loss: the simplest error-bounded codec there is, relative error at most 2^-(8-bits) in
+// bfloat16 and 2^-(11-bits) in binary16 for normal numbers. Serving projects put it before
+// DEFLATE (LMCache's adapter for quantisation-aware caches, 1 to 3 bits).
+//
+// Values that would round to infinity are cut instead. Departure: the coder is one of this
+// package's instead of DEFLATE, lossless_split's byte planes or lossless_exp's fields, which drops
+// the zeros altogether.
+//
+// Payload: that of the coder.
+type trunc struct {
+	bits uint
+	next Codec
+}
+
+type truncParams struct {
+	Bits  int    `param:"bits" doc:"fraction bits that are rounded away, 1 to 6"`
+	Coder string `param:"coder" doc:"what codes the rest: split (lossless_split) or exp (lossless_exp)"`
+}
+
+func init() {
+	Register(registry.Family[Codec, truncParams]{
+		Name: "trunc", Doc: "fractions rounded to fewer bits, then coded without loss",
+		Source: "LMCache, adapter for quantisation-aware caches", Tags: []string{"quantiser"},
+		Defaults: truncParams{3, "split"},
+		Variants: []truncParams{{1, "split"}, {6, "split"}, {3, "exp"}},
+		New: func(p truncParams) (Codec, error) {
+			if p.Bits < 1 || p.Bits > 6 {
+				return nil, fmt.Errorf("bits is %d, want 1 to 6", p.Bits)
+			}
+			switch p.Coder {
+			case "split":
+				return trunc{uint(p.Bits), split{}}, nil
+			case "exp":
+				return trunc{uint(p.Bits), exponent{classes: 8, rans: true}}, nil
+			}
+			return nil, fmt.Errorf("coder is %q, want split or exp", p.Coder)
+		},
+	})
+}
+
+// Capabilities implements Codec.
+func (trunc) Capabilities() Capabilities {
+	return Capabilities{KeyOnly: true, Streaming: "layer"}
+}
+
+// workBytes implements worker.
+func (c trunc) workBytes(head kv.Tensor) int {
+	if w, ok := c.next.(worker); ok {
+		return w.workBytes(head)
+	}
+	return 0
+}
+
+var truncPool = sync.Pool{New: func() any { return new([]uint16) }}
+
+// AppendCompress implements Codec. The coders lay out layers one after the other, so a layer at a
+// time makes the payload of the whole.
+func (c trunc) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
+	if err := checkFinite(src); err != nil {
+		return dst, err
+	}
+	buf := truncPool.Get().(*[]uint16)
+	defer truncPool.Put(buf)
+	base := len(dst)
+	for _, side := range kv.Sides {
+		if src.Elements(side) == 0 {
+			continue
+		}
+		n := src.Elements(side) / src.Layers
+		*buf = slices.Grow((*buf)[:0], n)[:n]
+		one := kv.Tensor{Shape: src.Shape, DType: src.DType, Stride: src.Tokens}
+		one.Layers, one.Bits[side] = 1, *buf
+		if side == kv.K {
+			one.ValueDim = 0
+		} else {
+			one.KeyDim = 0
+		}
+		for l := range src.Layers {
+			for h := range src.Heads {
+				c.round(one.Plane(side, 0, h), src.Plane(side, l, h), src.DType)
+			}
+			var err error
+			if dst, err = c.next.AppendCompress(dst, one); err != nil {
+				return dst[:base], err
+			}
+		}
+	}
+	return dst, nil
+}
+
+// round writes src to dst with the last bits of fractions rounded away. A carry into the exponent
+// is what rounding up to a power of two needs.
+func (c trunc) round(dst, src []uint16, d kv.DType) {
+	inf, low := uint16(0x7c00), uint16(1)<<c.bits-1
+	if d == kv.BF16 {
+		inf = 0x7f80
+	}
+	half := low >> 1
+	for i, b := range src {
+		r := b + half + b>>c.bits&1
+		if r&0x7fff >= inf {
+			r = b
+		}
+		dst[i] = r &^ low
+	}
+}
+
+// Decompress implements Codec.
+func (c trunc) Decompress(dst kv.Tensor, src []byte) error { return c.next.Decompress(dst, src) }
+
+// AppendSections implements Sectioner.
+func (c trunc) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error) {
+	return c.next.(Sectioner).AppendSections(dst, head, payload)
+}
