@@ -61,7 +61,7 @@ func literal(command string) string {
 	words := strings.Fields(command)
 	for i, w := range words {
 		if strings.ContainsAny(w, "[…") && i > 1 || w == strings.ToUpper(w) && strings.ContainsAny(w, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ||
-			strings.HasPrefix(w, "FILE") || strings.HasPrefix(w, "DEVICE") || strings.Contains(w, "path/to") ||
+			strings.HasPrefix(w, "FILE") || strings.HasPrefix(w, "DEVICE") || strings.Contains(w, "path/to") || w == "--set" ||
 			strings.HasPrefix(w, "gpu_calibration") {
 			return strings.Join(words[:i], " ")
 		}
