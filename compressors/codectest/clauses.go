@@ -193,6 +193,9 @@ func nonFinite(t *testing.T, k *kit) {
 		for i, p := range patterns {
 			src := main.Clone()
 			side := kv.Sides[i%2]
+			if src.Dim(side) == 0 {
+				side = kv.K
+			}
 			row := src.Row(side, layer, head, token)
 			row[len(row)-1-i] = p
 			payload, err := k.c.AppendCompress(nil, src)

@@ -1,0 +1,165 @@
+package compressors
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"kvgauge/compressors/internal/quant"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/registry"
+)
+
+// dsMLA is the engines' formats for DeepSeek's latent attention (MLA), whose cache is one row of
+// 512 + 64 channels a token and no values: a latent, and behind it a key that RoPE has turned.
+//
+//	fp8_ds_mla     656 bytes   512 E4M3 in four tiles of 128, each with a float32 scale
+//	                           max(amax/448, 2^-126); the 64 in bfloat16
+//	nvfp4_ds_mla   352 bytes   512 E2M1 in 32 blocks of 16, each with an E4M3 scale amax/6 and no
+//	                           tensor scale; the 64 a plain cast to E4M3
+//
+// fp8_ds_mla is that of DeepSeek-V3.2 (FlashMLA, vLLM). nvfp4_ds_mla is that of FlashMLA's sparse
+// decoding (its pull request 18, August 2026); other builds have records of 288, 368 and 432 bytes
+// by the same name. That codes come from a division by the scale, and ties go to even, is taken
+// from the formats' description; the kernels' rounding was not established.
+//
+// Departures: scales stand apart from codes here, in one run for all tokens; inside the run the
+// order is the engines'. A cache in binary16 has its 64 channels rounded to bfloat16. Other head
+// dimensions, more heads than one per layer aside, and values are refused.
+type dsMLA struct{ rowWise }
+
+const (
+	latentDim = 512
+	ropeDim   = 64
+)
+
+func init() {
+	for _, f := range []struct {
+		name, doc string
+		format    rowFormat
+	}{
+		{"fp8_ds_mla", "DeepSeek's MLA latent in 656 bytes: E4M3 in tiles of 128, RoPE part bfloat16", fp8Latent{}},
+		{"nvfp4_ds_mla", "DeepSeek's MLA latent in 352 bytes: NVFP4 blocks, RoPE part E4M3", nvfp4Latent{}},
+	} {
+		Register(registry.Family[Codec, struct{}]{
+			Name: f.name, Doc: f.doc, Source: "FlashMLA and vLLM, 2025 and 2026", Tags: []string{"quantiser", "mla"},
+			New: func(struct{}) (Codec, error) { return &dsMLA{rowWise{format: f.format}}, nil },
+		})
+	}
+}
+
+// AppendCompress implements Codec.
+func (c *dsMLA) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
+	if err := checkLatent(src); err != nil {
+		return dst, err
+	}
+	return c.rowWise.AppendCompress(dst, src)
+}
+
+// Decompress implements Codec.
+func (c *dsMLA) Decompress(dst kv.Tensor, src []byte) error {
+	if err := checkLatent(dst); err != nil {
+		return corrupt("%v", err)
+	}
+	return c.rowWise.Decompress(dst, src)
+}
+
+func checkLatent(t kv.Tensor) error {
+	if t.KeyDim != latentDim+ropeDim || t.ValueDim != 0 {
+		return fmt.Errorf("%w: rows of %d and %d channels, want an MLA latent of %d + %d and no values",
+			ErrUnsupported, t.KeyDim, t.ValueDim, latentDim, ropeDim)
+	}
+	return nil
+}
+
+type fp8Latent struct{}
+
+const latentTile = 128
+
+func (fp8Latent) rowBytes(kv.Side, int) (scales, codes int) {
+	return 4 * latentDim / latentTile, latentDim + 2*ropeDim
+}
+
+func (fp8Latent) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	for at := 0; at < latentDim; at += latentTile {
+		tile := w.vals[at : at+latentTile]
+		s := max(largest(tile)/448, 0x1p-126)
+		putFloat(scales[4*at/latentTile:], s)
+		for i, x := range tile {
+			codes[at+i] = quant.E4M3.Encode(x / s)
+		}
+	}
+	for i, x := range w.vals[latentDim:] {
+		binary.LittleEndian.PutUint16(codes[latentDim+2*i:], kv.BF16.Bits(x))
+	}
+	return true
+}
+
+// largest returns the largest magnitude among vals.
+func largest(vals []float32) float32 {
+	amax := float32(0)
+	for _, x := range vals {
+		amax = max(amax, x, -x)
+	}
+	return amax
+}
+
+func (fp8Latent) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	ok := quant.E4M3.Valid(codes[:latentDim])
+	for at := 0; at < latentDim; at += latentTile {
+		s := getFloat(scales[4*at/latentTile:])
+		ok = ok && positive(s)
+		for i := range latentTile {
+			w.vals[at+i] = quant.E4M3.Value(codes[at+i]) * s
+		}
+	}
+	for i := range ropeDim {
+		bits := binary.LittleEndian.Uint16(codes[latentDim+2*i:])
+		ok = ok && bits&0x7f80 != 0x7f80
+		w.vals[latentDim+i] = kv.BF16.Float(bits)
+	}
+	return ok
+}
+
+type nvfp4Latent struct{}
+
+const latentBlock = 16
+
+func (nvfp4Latent) rowBytes(kv.Side, int) (scales, codes int) {
+	return latentDim / latentBlock, latentDim/2 + ropeDim
+}
+
+func (nvfp4Latent) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	for at := 0; at < latentDim; at += latentBlock {
+		block := w.vals[at : at+latentBlock]
+		scale := quant.E4M3.Encode(largest(block) / quant.MaxE2M1)
+		scales[at/latentBlock] = scale
+		s := quant.E4M3.Value(scale)
+		for i, x := range block {
+			w.codes[at+i] = 0
+			if s > 0 {
+				w.codes[at+i] = quant.EncodeE2M1(min(max(x/s, -8), 8))
+			}
+		}
+	}
+	quant.Pack(codes[:latentDim/2], w.codes[:latentDim], 4)
+	for i, x := range w.vals[latentDim:] {
+		codes[latentDim/2+i] = quant.E4M3.Encode(x)
+	}
+	return true
+}
+
+func (nvfp4Latent) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	rope := codes[latentDim/2:]
+	quant.Unpack(w.codes[:latentDim], codes[:latentDim/2], 4)
+	for i, c := range w.codes[:latentDim] {
+		w.vals[i] = quant.ValueE2M1(c) * quant.E4M3.Value(scales[i/latentBlock])
+	}
+	for i, c := range rope {
+		w.vals[latentDim+i] = quant.E4M3.Value(c)
+	}
+	ok := quant.E4M3.Valid(rope) && quant.E4M3.Valid(scales)
+	for _, s := range scales {
+		ok = ok && s < 0x80
+	}
+	return ok
+}
