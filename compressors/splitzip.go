@@ -3,8 +3,10 @@ package compressors
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -67,7 +69,7 @@ func (splitzip) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 		}
 		for l := range src.Layers {
 			book := fitZipBook(src, side, l)
-			code.init(book)
+			code.init(&book)
 			dst = append(dst, book[:]...)
 			for h := range src.Heads {
 				for plane := src.Plane(side, l, h); len(plane) > 0; {
@@ -117,11 +119,14 @@ func fitZipBook(src kv.Tensor, side kv.Side, layer int) (book [zipBook]byte) {
 
 // A zipCode maps exponents to indices of a book.
 type zipCode struct {
-	index [256]byte        // zipEscaped if not in the book
-	at    [zipChunk]uint16 // scratch: positions of escapes
+	index  [256]byte // zipEscaped if not in the book
+	slots  kern.ExponentSlots
+	at     [zipChunk]uint16 // scratch: positions of escapes
+	missed [zipChunk / 32]uint32
 }
 
-func (c *zipCode) init(book [zipBook]byte) {
+func (c *zipCode) init(book *[zipBook]byte) {
+	c.slots.Init(book)
 	for e := range c.index {
 		c.index[e] = zipEscaped
 	}
@@ -154,7 +159,14 @@ func (c *zipCode) appendChunk(dst []byte, src []uint16) []byte {
 // encode writes the two planes of a chunk and leaves the positions of escapes in c.at; it returns
 // how many there are.
 func (c *zipCode) encode(rest, index []byte, src []uint16) int {
-	escapes, i := 0, 0
+	i := kern.SplitExponents(rest, index, c.missed[:], src, &c.slots)
+	escapes := 0
+	for k, m := range c.missed[:i/32] {
+		for ; m != 0; m &= m - 1 {
+			c.at[escapes] = uint16(32*k + bits.TrailingZeros32(m))
+			escapes++
+		}
+	}
 	for ; i+8 <= len(src); i += 8 {
 		s := (*[8]uint16)(src[i:])
 		a, b := load4(s[:]), load4(s[4:])

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // Decompress implements Codec.
@@ -20,13 +21,14 @@ func (splitzip) Decompress(dst kv.Tensor, src []byte) error {
 			if len(src) < zipBook {
 				return corrupt("the book of layer %d of %v is cut short", l, side)
 			}
-			pairs.init([zipBook]byte(src))
+			book := [zipBook]byte(src)
+			pairs.init(&book)
 			src = src[zipBook:]
 			for h := range dst.Heads {
 				for plane := dst.Plane(side, l, h); len(plane) > 0; {
 					n := min(len(plane), zipChunk)
 					var ok bool
-					if src, ok = pairs.readChunk(plane[:n], src); !ok {
+					if src, ok = pairs.readChunk(plane[:n], src, &book); !ok {
 						return corrupt("a chunk of layer %d of %v, head %d is damaged", l, side, h)
 					}
 					plane = plane[n:]
@@ -44,7 +46,7 @@ func (splitzip) Decompress(dst kv.Tensor, src []byte) error {
 // bfloat16 side by side.
 type zipPairs [256]uint32
 
-func (p *zipPairs) init(book [zipBook]byte) {
+func (p *zipPairs) init(book *[zipBook]byte) {
 	for hi, e := range book {
 		for lo, f := range book {
 			p[hi<<4|lo] = uint32(e)<<23 | uint32(f)<<7
@@ -53,7 +55,7 @@ func (p *zipPairs) init(book [zipBook]byte) {
 }
 
 // readChunk fills dst from the chunk at the start of src and returns what follows it.
-func (p *zipPairs) readChunk(dst []uint16, src []byte) ([]byte, bool) {
+func (p *zipPairs) readChunk(dst []uint16, src []byte, book *[zipBook]byte) ([]byte, bool) {
 	if len(src) < zipHead {
 		return nil, false
 	}
@@ -70,7 +72,7 @@ func (p *zipPairs) readChunk(dst []uint16, src []byte) ([]byte, bool) {
 	if escapes > n || len(src) < planes+zipPerEsc*escapes {
 		return nil, false
 	}
-	p.decode(dst, src[:n], src[n:planes])
+	p.decode(dst, src[:n], src[n:planes], book)
 	where := src[planes : planes+2*escapes]
 	src = src[planes+2*escapes:]
 	for i, e := range src[:escapes] {
@@ -84,8 +86,8 @@ func (p *zipPairs) readChunk(dst []uint16, src []byte) ([]byte, bool) {
 }
 
 // decode merges the two planes of a chunk.
-func (p *zipPairs) decode(dst []uint16, rest, index []byte) {
-	i := 0
+func (p *zipPairs) decode(dst []uint16, rest, index []byte, book *[zipBook]byte) {
+	i := kern.MergeExponents(dst, rest, index, book)
 	for ; i+8 <= len(dst); i += 8 {
 		x := binary.LittleEndian.Uint64(rest[i:])
 		j := binary.LittleEndian.Uint32(index[i/2:])
