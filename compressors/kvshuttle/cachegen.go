@@ -2,9 +2,11 @@ package kvshuttle
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // cachegenOpen is cachegen: per chunk of ten tokens an 8-bit anchor and 4-bit differences from the
@@ -60,21 +62,14 @@ func cachegenSlice(w *work, dst []byte, xs []float32, d int) []byte {
 		anchor, rest := chunk[:d], chunk[d:]
 		lo, hi := minMax(anchor)
 		s := step(lo, hi, 255)
-		for _, x := range anchor {
-			dst = append(dst, clipCode((x-lo)/s, 0, 255))
-		}
+		base := len(dst)
+		dst = slices.Grow(dst, d)[:base+d]
+		kern.DivideCodes(dst[base:], anchor, lo, s, none, 0, 255)
 		params := w.f32[4*c : 4*c+4]
 		params[0], params[1] = s, lo
 		params[2], params[3] = w.deltaCodes(anchor, rest)
 	}
-	for i := 0; i < len(w.codes); i += 2 {
-		b := w.codes[i] << 4
-		if i+1 < len(w.codes) {
-			b |= w.codes[i+1]
-		}
-		dst = append(dst, b)
-	}
-	return appendFloats(dst, w.f32)
+	return appendFloats(appendNibbles(dst, w.codes), w.f32)
 }
 
 // deltaCodes appends the codes of rest − anchor to w.codes and returns their scale and zero.
@@ -84,19 +79,24 @@ func (w *work) deltaCodes(anchor, rest []float32) (scale, zero float32) {
 	}
 	d := len(anchor)
 	lo, hi := rest[0]-anchor[0], rest[0]-anchor[0]
-	for i, x := range rest {
-		delta := x - anchor[i%d]
-		if delta < lo || delta != delta {
-			lo = delta
-		}
-		if delta > hi || delta != delta {
-			hi = delta
+	w.more = grow(w.more, len(rest))
+	for at := 0; at < len(rest); at += d {
+		deltas := w.more[at : at+d]
+		for c, x := range rest[at : at+d] {
+			delta := x - anchor[c]
+			deltas[c] = delta
+			if delta < lo || delta != delta {
+				lo = delta
+			}
+			if delta > hi || delta != delta {
+				hi = delta
+			}
 		}
 	}
 	scale = step(lo, hi, 15)
-	for i, x := range rest {
-		w.codes = append(w.codes, clipCode((x-anchor[i%d]-lo)/scale, 0, 15))
-	}
+	base := len(w.codes)
+	w.codes = slices.Grow(w.codes, len(rest))[:base+len(rest)]
+	kern.DivideCodes(w.codes[base:], w.more, lo, scale, none, 0, 15)
 	return scale, lo
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // int8Layer is uniform_int8: symmetric, one scale per layer, in the metadata text.
@@ -30,17 +31,13 @@ func q8(dst []byte, xs []float32) ([]byte, float32) {
 	}
 	base := len(dst)
 	dst = slices.Grow(dst, len(xs))[:base+len(xs)]
-	for i, x := range xs {
-		dst[base+i] = clipCode(x/scale, -127, 127)
-	}
+	kern.DivideCodes(dst[base:], xs, 0, scale, none, -127, 127)
 	return dst, scale
 }
 
 // unq8 undoes q8.
 func unq8(dst []float32, codes []byte, scale float32) {
-	for i, c := range codes {
-		dst[i] = float32(int8(c)) * scale
-	}
+	kern.RestoreCodes(dst, codes, 0x80, 128, scale, none)
 }
 
 func (int8Layer) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
@@ -79,9 +76,7 @@ func quantiseOffset(dst []byte, xs []float32) ([]byte, float32) {
 	}
 	base := len(dst)
 	dst = slices.Grow(dst, len(xs))[:base+len(xs)]
-	for i, x := range xs {
-		dst[base+i] = clipCode(x/scale+128, 0, 255)
-	}
+	kern.DivideCodes(dst[base:], xs, 0, scale, 128, 0, 255)
 	return dst, scale
 }
 
@@ -98,9 +93,7 @@ func (fp8Offset) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 func (fp8Offset) decompress(w *work, payload, meta []byte) error {
 	return decodePerLayer(w, payload, meta,
 		func(dst []float32, codes []byte, scale float32) {
-			for i, c := range codes {
-				dst[i] = (float32(c) - 128) * scale
-			}
+			kern.RestoreCodes(dst, codes, 0, 128, scale, none)
 		})
 }
 

@@ -3,6 +3,7 @@ package kvshuttle
 import (
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // kiviWhole is kivi_2bit: keys per channel over the whole prompt, values per token over the whole
@@ -53,10 +54,14 @@ func kiviKeys(w *work, dst []byte, scale, zero []float32) []byte {
 			for c := range s {
 				s[c] = step(z[c], s[c], 3)
 			}
-			for i, x := range xs {
-				c := i % d
-				p.add(clipCode((x-z[c])/s[c], 0, 3))
+			w.codes = grow(w.codes, len(xs))
+			for at := 0; at < len(xs); at += d {
+				codes := w.codes[at : at+d]
+				for c, x := range xs[at : at+d] {
+					codes[c] = kern.CutCode((x-z[c])/s[c], 0, 3)
+				}
 			}
+			p.addAll(w.codes)
 		}
 	}
 	return p.dst
@@ -93,9 +98,9 @@ func kiviValues(w *work, dst []byte, scale, zero []float32) []byte {
 		lo, hi := minMax(row)
 		s := step(lo, hi, 3)
 		scale[r], zero[r] = s, lo
-		for _, x := range row {
-			p.add(clipCode((x-lo)/s, 0, 3))
-		}
+		w.codes = grow(w.codes, d)
+		kern.DivideCodes(w.codes, row, lo, s, none, 0, 3)
+		p.addAll(w.codes)
 	}
 	return p.dst
 }

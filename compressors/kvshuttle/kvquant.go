@@ -99,13 +99,13 @@ func kvquantSide(w *work, dst []byte, side kv.Side) []byte {
 	w.f32 = grow(w.f32, 2*w.Layers)
 	p := packer2{dst: dst}
 	for l := range w.Layers {
-		w.f32[l], w.f32[w.Layers+l] = kvquantLayer(&p, w.layer(side, l), normal, d)
+		w.f32[l], w.f32[w.Layers+l] = kvquantLayer(w, &p, w.layer(side, l), normal, d)
 	}
 	return appendFloats(p.dst, w.f32)
 }
 
 // kvquantLayer packs the codes of one layer's normal channels.
-func kvquantLayer(p *packer2, xs []float32, normal []int, d int) (scale, zero float32) {
+func kvquantLayer(w *work, p *packer2, xs []float32, normal []int, d int) (scale, zero float32) {
 	if len(normal) == 0 {
 		return 1, 0
 	}
@@ -122,11 +122,18 @@ func kvquantLayer(p *packer2, xs []float32, normal []int, d int) (scale, zero fl
 		}
 	}
 	scale = step(lo, hi, 3)
+	// All channels are coded and the normal ones moved together, which is quicker than picking them.
+	w.codes = grow(w.codes, len(xs))
+	kern.DivideCodes(w.codes, xs, lo, scale, none, 0, 3)
+	next := 0
 	for at := 0; at < len(xs); at += d {
+		row := w.codes[at : at+d]
 		for _, c := range normal {
-			p.add(clipCode((xs[at+c]-lo)/scale, 0, 3))
+			w.codes[next] = row[c]
+			next++
 		}
 	}
+	p.addAll(w.codes[:next])
 	return scale, lo
 }
 

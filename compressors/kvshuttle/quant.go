@@ -8,23 +8,8 @@ import (
 	"kvgauge/internal/kern"
 )
 
-// clipCode rounds and clips as numpy does and casts to a byte; a NaN becomes 0, as the cast of a
-// NaN to an 8-bit integer gives on x86.
-//
-// lo and hi are whole, so that it is the same to clip first. Adding 1.5·2^23 then rounds to even
-// and leaves the code in the low byte.
-func clipCode(x, lo, hi float32) byte {
-	switch {
-	case x >= hi:
-		x = hi
-	case x > lo:
-	case x != x:
-		return 0
-	default:
-		x = lo
-	}
-	return byte(math.Float32bits(x + 0x1.8p23))
-}
+// none is an addend that changes nothing, not even the sign of zero.
+var none = float32(math.Copysign(0, -1))
 
 // amax returns the largest magnitude as numpy's max does: NaN if there is one.
 //
@@ -79,47 +64,53 @@ func q4Groups(n int) int { return (n + q4Group - 1) / q4Group }
 // and zero per group.
 func q4(dst []byte, xs, scale, zero []float32) []byte {
 	dst = slices.Grow(dst, len(scale)*q4Group/2)
+	var padded [q4Group]float32
+	var codes [q4Group]byte
 	for g := range scale {
 		group := xs[g*q4Group : min(len(xs), (g+1)*q4Group)]
-		lo, hi := minMax(group)
-		if len(group) < q4Group && lo == lo {
-			lo, hi = min(lo, 0), max(hi, 0)
+		if len(group) < q4Group {
+			copy(padded[:], group)
+			group = padded[:]
 		}
+		lo, hi := minMax(group)
 		s := float32(1)
 		if hi != lo {
 			s = (hi - lo) / 15
 		}
 		scale[g], zero[g] = s, lo
-		if len(group) == q4Group {
-			for i := 0; i < q4Group; i += 2 {
-				dst = append(dst, clipCode((group[i]-lo)/s, 0, 15)<<4|clipCode((group[i+1]-lo)/s, 0, 15))
-			}
-			continue
-		}
-		for i := 0; i < q4Group; i += 2 {
-			dst = append(dst, q4Code(group, i, lo, s)<<4|q4Code(group, i+1, lo, s))
-		}
+		kern.DivideCodes(codes[:], group, lo, s, none, 0, 15)
+		dst = appendNibbles(dst, codes[:])
 	}
 	return dst
 }
 
-func q4Code(group []float32, i int, zero, scale float32) byte {
-	x := float32(0)
-	if i < len(group) {
-		x = group[i]
+// appendNibbles appends codes two to a byte, the first high. A last one alone gets a zero beside.
+func appendNibbles(dst, codes []byte) []byte {
+	for ; len(codes) >= 8; codes = codes[8:] {
+		x := binary.LittleEndian.Uint64(codes)
+		x = (x<<4 | x>>8) & 0x00ff00ff00ff00ff
+		x = (x | x>>8) & 0x0000ffff0000ffff
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(x|x>>16))
 	}
-	return clipCode((x-zero)/scale, 0, 15)
+	for ; len(codes) >= 2; codes = codes[2:] {
+		dst = append(dst, codes[0]<<4|codes[1])
+	}
+	if len(codes) == 1 {
+		dst = append(dst, codes[0]<<4)
+	}
+	return dst
 }
 
 // unq4 undoes q4: it fills dst with code·scale + zero.
-func unq4(dst []float32, codes []byte, scale, zero []float32) {
+func unq4(dst []float32, packed []byte, scale, zero []float32) {
+	var codes [q4Group]byte
 	for g := 0; len(dst) > 0; g++ {
-		s, z := scale[g], zero[g]
 		n := min(len(dst), q4Group)
-		for i := range dst[:n] {
-			dst[i] = float32(float32(codes[i/2]>>(4-4*(i%2))&15)*s) + z
+		for i, c := range packed[:(n+1)/2] {
+			codes[2*i], codes[2*i+1] = c>>4, c&15
 		}
-		dst, codes = dst[n:], codes[(n+1)/2:]
+		kern.RestoreCodes(dst[:n], codes[:n], 0, 0, scale[g], zero[g])
+		dst, packed = dst[n:], packed[(n+1)/2:]
 	}
 }
 
@@ -135,6 +126,20 @@ func (p *packer2) add(code byte) {
 	}
 	p.dst[len(p.dst)-1] |= code << (6 - 2*(p.n%4))
 	p.n++
+}
+
+// addAll packs codes one after another.
+func (p *packer2) addAll(codes []byte) {
+	for ; len(codes) > 0 && p.n%4 != 0; codes = codes[1:] {
+		p.add(codes[0])
+	}
+	for ; len(codes) >= 4; codes = codes[4:] {
+		p.dst = append(p.dst, codes[0]<<6|codes[1]<<4|codes[2]<<2|codes[3])
+		p.n += 4
+	}
+	for _, c := range codes {
+		p.add(c)
+	}
 }
 
 // code2 returns code i of a packed run.

@@ -881,6 +881,98 @@ loop:
 	VZEROUPPER
 	RET
 
+// func divideCodesAVX2(dst *byte, src *float32, n int, sub float32, div float32, add float32, lo float32, hi float32)
+// Requires: AVX, AVX2
+TEXT ·divideCodesAVX2(SB), NOSPLIT, $0-44
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVL         sub+24(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         div+28(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         add+32(FP), DX
+	VMOVD        DX, X2
+	VPBROADCASTD X2, Y2
+	MOVL         lo+36(FP), DX
+	VMOVD        DX, X3
+	VPBROADCASTD X3, Y3
+	MOVL         hi+40(FP), DX
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x000000ff, DX
+	VMOVD        DX, X5
+	VPBROADCASTD X5, Y5
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS   (CX), Y7
+	VSUBPS    Y0, Y7, Y7
+	VDIVPS    Y1, Y7, Y7
+	VADDPS    Y2, Y7, Y7
+	VCMPPS    $0x07, Y7, Y7, Y6
+	VMAXPS    Y3, Y7, Y7
+	VMINPS    Y4, Y7, Y7
+	VCVTPS2DQ Y7, Y7
+	VPAND     Y6, Y7, Y7
+	VPAND     Y5, Y7, Y7
+	VMOVUPS   32(CX), Y8
+	VSUBPS    Y0, Y8, Y8
+	VDIVPS    Y1, Y8, Y8
+	VADDPS    Y2, Y8, Y8
+	VCMPPS    $0x07, Y8, Y8, Y6
+	VMAXPS    Y3, Y8, Y8
+	VMINPS    Y4, Y8, Y8
+	VCVTPS2DQ Y8, Y8
+	VPAND     Y6, Y8, Y8
+	VPAND     Y5, Y8, Y8
+	VPACKUSDW Y8, Y7, Y7
+	VPERMQ    $0xd8, Y7, Y7
+	VPACKUSWB Y7, Y7, Y7
+	VPERMQ    $0xd8, Y7, Y7
+	VMOVDQU   X7, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x10, AX
+	SUBQ      $0x10, DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func restoreCodesAVX2(dst *float32, codes *byte, n int, flip uint32, sub float32, mul float32, add float32)
+// Requires: AVX, AVX2
+TEXT ·restoreCodesAVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVL         flip+24(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         sub+28(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         mul+32(FP), DX
+	VMOVD        DX, X2
+	VPBROADCASTD X2, Y2
+	MOVL         add+36(FP), DX
+	VMOVD        DX, X3
+	VPBROADCASTD X3, Y3
+	MOVQ         n+16(FP), DX
+
+loop:
+	VPMOVZXBD (CX), Y4
+	VPXOR     Y0, Y4, Y4
+	VCVTDQ2PS Y4, Y4
+	VSUBPS    Y1, Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    Y3, Y4, Y4
+	VMOVUPS   Y4, (AX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x08, DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func pack4AVX2(dst *byte, codes *byte, n int)
 // Requires: AVX, AVX2
 TEXT ·pack4AVX2(SB), NOSPLIT, $0-24

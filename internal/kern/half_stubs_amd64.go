@@ -102,6 +102,16 @@ func narrowCutBF16AVX2(dst *uint16, src *float32, n int)
 //go:noescape
 func narrowF16AVX2(dst *uint16, src *float32, n int)
 
+// divideCodesAVX2 sets dst to the low bytes of (src-sub)/div+add, cut to lo…hi and rounded to even; n is a multiple of 16. A NaN becomes 0.
+//
+//go:noescape
+func divideCodesAVX2(dst *byte, src *float32, n int, sub float32, div float32, add float32, lo float32, hi float32)
+
+// restoreCodesAVX2 sets dst to ((codes^flip)-sub)·mul+add, n a multiple of 8; every step is rounded.
+//
+//go:noescape
+func restoreCodesAVX2(dst *float32, codes *byte, n int, flip uint32, sub float32, mul float32, add float32)
+
 // pack4AVX2 packs n codes of 4 bits, a multiple of 32.
 //
 //go:noescape

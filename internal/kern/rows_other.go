@@ -70,6 +70,14 @@ func widenF16AVX2(*float32, *uint16, int) { panic("kern: no vector kernels") }
 
 func widenBF16AVX2(*float32, *uint16, int) { panic("kern: no vector kernels") }
 
+func divideCodesAVX2(_ *byte, _ *float32, _ int, _, _, _, _, _ float32) {
+	panic("kern: no vector kernels")
+}
+
+func restoreCodesAVX2(_ *float32, _ *byte, _ int, _ uint32, _, _, _ float32) {
+	panic("kern: no vector kernels")
+}
+
 func narrowF16AVX2(*uint16, *float32, int) { panic("kern: no vector kernels") }
 
 func narrowCutF16AVX2(*uint16, *float32, int) { panic("kern: no vector kernels") }

@@ -24,6 +24,8 @@ func main() {
 		narrow(bf16)
 	}
 	narrowF16()
+	divideCodes()
+	restoreCodes()
 	pack4()
 	unpack4()
 	pack2()
