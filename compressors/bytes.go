@@ -3,6 +3,7 @@ package compressors
 import (
 	"encoding/binary"
 	"slices"
+	"unsafe"
 
 	"kvgauge/compressors/kv"
 )
@@ -58,13 +59,20 @@ func appendBits(dst []byte, src []uint16) []byte {
 	return dst
 }
 
+// littleEndian says whether patterns lie in memory as they do in payloads.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// asBytes returns the memory of bits.
+func asBytes(bits []uint16) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(bits))), 2*len(bits))
+}
+
 // putBits writes 16-bit patterns little-endian to the first 2*len(src) bytes of dst.
 func putBits(dst []byte, src []uint16) {
-	for len(src) >= 4 {
-		p := (*[4]uint16)(src)
-		binary.LittleEndian.PutUint64(dst,
-			uint64(p[0])|uint64(p[1])<<16|uint64(p[2])<<32|uint64(p[3])<<48)
-		dst, src = dst[8:], src[4:]
+	dst = dst[:2*len(src)]
+	if littleEndian {
+		copy(dst, asBytes(src))
+		return
 	}
 	for i, b := range src {
 		binary.LittleEndian.PutUint16(dst[2*i:], b)
@@ -74,11 +82,9 @@ func putBits(dst []byte, src []uint16) {
 // readBits reads len(dst) little-endian patterns.
 func readBits(dst []uint16, src []byte) {
 	src = src[:2*len(dst)]
-	for len(dst) >= 4 {
-		x := binary.LittleEndian.Uint64(src)
-		p := (*[4]uint16)(dst)
-		p[0], p[1], p[2], p[3] = uint16(x), uint16(x>>16), uint16(x>>32), uint16(x>>48)
-		dst, src = dst[4:], src[8:]
+	if littleEndian {
+		copy(asBytes(dst), src)
+		return
 	}
 	for i := range dst {
 		dst[i] = binary.LittleEndian.Uint16(src[2*i:])
