@@ -13,8 +13,8 @@ import (
 // or sign and exponent of a binary16, 6 bits; raw are sign and fraction, 8 bits, or the fraction,
 // 10 bits. That the exponent is what can be had of floats is DFloat11's finding (Zhang et al.,
 // arXiv 2504.11651); what a cache adds is that each channel has its own magnitude. Tables per
-// channel would cost what they gain, so channels of like mean exponent form classes, of equal
-// size, and a class shares a table.
+// channel would cost what they gain, so channels of like mean exponent form classes, fewer in
+// small layers, and a class shares a table.
 //
 // Fractions that end in zeros, as those of values computed in bfloat16 and held in binary16 do,
 // lose these zeros. Subnormal numbers, infinities and NaNs, which would hide them, carry their
