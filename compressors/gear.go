@@ -1,0 +1,203 @@
+package compressors
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"kvgauge/compressors/internal/quant"
+	"kvgauge/compressors/kv"
+	"kvgauge/internal/registry"
+)
+
+// gear is GEAR (Kang et al., arXiv 2403.05527): X ≈ S + Q + L for the plane of a head. S is the
+// outliers, taken out first: of every vector, which is a channel of keys or a token of values, the
+// share outliers/2 that is largest and as many that are smallest. Q is what integers with a range
+// per group of that vector make of X − S. L, of low rank, is made of what is left, X − S − Q.
+// gear_l leaves out S, as the paper's GEAR-L does. The last buffer tokens stay in 16 bits.
+//
+// Departures: entries of S count neither for ranges nor for the residual, and come back exactly;
+// L is the truncated singular value decomposition, which the authors approach by power iteration;
+// its rank is one for all tokens. More than 65,536 tokens are cut into chunks of that many, each
+// with S, Q and L of its own, so that an index has 16 bits.
+//
+// Payload: keys then values, layer, head: for each chunk the binary16 scales and minima, packed
+// codes, outliers (16-bit patterns, then indices in their vectors, the smallest first), L's left
+// and right factors in binary16; then the buffer. Bits per value of a chunk of S tokens: bits +
+// 32/group + 32·outliers + 16·rank·(S + D)/(S·D).
+type gear struct{ gearParams }
+
+type gearParams struct {
+	Bits     int     `param:"bits" doc:"width of a code, 1 to 8"`
+	Group    int     `param:"group" doc:"values per scale: tokens of a key channel, channels of a value"`
+	Outliers float64 `param:"outliers" doc:"share of values kept apart, 0 to 0.5"`
+	Rank     int     `param:"rank" doc:"of the residual's factors; 0 keeps none"`
+	Buffer   int     `param:"buffer" doc:"recent tokens in 16 bits"`
+}
+
+// gearChunk is the most tokens that 16-bit indices count.
+const gearChunk = 1 << 16
+
+func init() {
+	for _, f := range []struct {
+		name, doc string
+		outliers  float64
+	}{
+		{"gear", "GEAR: outliers apart, integers, and a low-rank residual", .02},
+		{"gear_l", "GEAR-L: integers and a low-rank residual", 0},
+	} {
+		Register(registry.Family[Codec, gearParams]{
+			Name: f.name, Doc: f.doc, Source: "Kang et al., arXiv 2403.05527",
+			Tags:     []string{"quantiser", "window"},
+			Defaults: gearParams{Bits: 2, Group: 64, Outliers: f.outliers, Rank: 4, Buffer: 20},
+			Variants: []gearParams{{Bits: 4, Group: 32, Outliers: f.outliers, Rank: 2}},
+			New:      newGear,
+		})
+	}
+}
+
+func newGear(p gearParams) (Codec, error) {
+	switch {
+	case p.Bits < 1 || p.Bits > 8:
+		return nil, fmt.Errorf("bits is %d, want 1 to 8", p.Bits)
+	case p.Group < 1:
+		return nil, fmt.Errorf("group is %d, want 1 or more", p.Group)
+	case !(p.Outliers >= 0 && p.Outliers <= .5):
+		return nil, fmt.Errorf("outliers is %v, want 0 to 0.5", p.Outliers)
+	case p.Rank < 0:
+		return nil, fmt.Errorf("rank is %d, want 0 or more", p.Rank)
+	case p.Buffer < 0:
+		return nil, fmt.Errorf("buffer is %d, want 0 or more", p.Buffer)
+	}
+	return &gear{p}, nil
+}
+
+// Capabilities implements Codec.
+func (c *gear) Capabilities() Capabilities {
+	return Capabilities{FixedRate: true, KeyOnly: true, RecentWindow: c.Buffer > 0, Streaming: "tensor"}
+}
+
+// A gearLayout is how a chunk of rows × dim values is laid out.
+type gearLayout struct {
+	rows, dim int
+	channels  bool // vectors are channels, not tokens
+	groups    int  // scales
+	vectors   int
+	apart     int // outliers of a vector at either end
+	rank      int
+}
+
+func (c *gear) layout(rows, dim int, side kv.Side) gearLayout {
+	y := gearLayout{rows: rows, dim: dim, channels: side == kv.K, rank: min(c.Rank, rows, dim)}
+	long := dim
+	if y.vectors = rows; y.channels {
+		long, y.vectors = rows, dim
+	}
+	y.groups = y.vectors * ceilDiv(long, c.Group)
+	y.apart = min(int(math.Round(c.Outliers/2*float64(long))), long/2)
+	return y
+}
+
+// gearSizes are the bytes of each kind.
+type gearSizes struct{ scales, codes, values, indices, factors int }
+
+func (y *gearLayout) sizes(bits int) gearSizes {
+	apart := 2 * y.vectors * 2 * y.apart
+	return gearSizes{4 * y.groups, quant.PackedBytes(y.rows*y.dim, bits), apart, apart,
+		2 * y.rank * (y.rows + y.dim)}
+}
+
+func (s gearSizes) total() int { return s.scales + s.codes + s.values + s.indices + s.factors }
+
+// body returns how many tokens are not in the buffer.
+func (c *gear) body(t kv.Tensor) int { return max(t.Tokens-c.Buffer, 0) }
+
+// sizes returns the bytes of each kind in a payload; the buffer's are among values.
+func (c *gear) sizes(t kv.Tensor) gearSizes {
+	var sum gearSizes
+	for _, side := range kv.Sides {
+		dim, planes := t.Dim(side), t.Layers*t.Heads
+		for at := 0; at < c.body(t) && dim > 0; at += gearChunk {
+			y := c.layout(min(gearChunk, c.body(t)-at), dim, side)
+			s := y.sizes(c.Bits)
+			sum.scales += planes * s.scales
+			sum.codes += planes * s.codes
+			sum.values += planes * s.values
+			sum.indices += planes * s.indices
+			sum.factors += planes * s.factors
+		}
+		sum.values += planes * 2 * dim * (t.Tokens - c.body(t))
+	}
+	return sum
+}
+
+// PredictedBytes implements Sizer.
+func (c *gear) PredictedBytes(head kv.Tensor) int { return c.sizes(head).total() }
+
+// AppendSections implements Sectioner. Kinds alternate: the sizes are totals.
+func (c *gear) AppendSections(dst []Section, head kv.Tensor, _ []byte) ([]Section, error) {
+	s := c.sizes(head)
+	return append(dst, Section{Scales, s.scales}, Section{Codes, s.codes + s.factors},
+		Section{Raw, s.values}, Section{Indices, s.indices}), nil
+}
+
+var gearPool = sync.Pool{New: func() any { return new(gearScratch) }}
+
+// AppendCompress implements Codec.
+func (c *gear) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
+	if err := checkFinite(src); err != nil {
+		return dst, err
+	}
+	base, size := len(dst), c.PredictedBytes(src)
+	dst = slices.Grow(dst, size)[:base+size]
+	out := dst[base:]
+	w := gearPool.Get().(*gearScratch)
+	defer gearPool.Put(w)
+	for _, side := range kv.Sides {
+		dim := src.Dim(side)
+		for plane := 0; plane < src.Layers*src.Heads && dim > 0; plane++ {
+			l, h := plane/src.Heads, plane%src.Heads
+			rest := src.Plane(side, l, h)
+			for left := c.body(src); left > 0; left = max(left-gearChunk, 0) {
+				y := c.layout(min(left, gearChunk), dim, side)
+				n := y.sizes(c.Bits).total()
+				if !w.compress(out[:n], &y, c.gearParams, src.DType, rest[:y.rows*dim]) {
+					return dst[:base], fmt.Errorf("%w: a scale or factor beyond binary16 in %v, layer %d, "+
+						"head %d", ErrNonFinite, side, l, h)
+				}
+				out, rest = out[n:], rest[y.rows*dim:]
+			}
+			putBits(out, rest)
+			out = out[2*len(rest):]
+		}
+	}
+	return dst, nil
+}
+
+// Decompress implements Codec.
+func (c *gear) Decompress(dst kv.Tensor, src []byte) error {
+	if want := c.PredictedBytes(dst); len(src) != want {
+		return corrupt("%d bytes, want %d", len(src), want)
+	}
+	w := gearPool.Get().(*gearScratch)
+	defer gearPool.Put(w)
+	for _, side := range kv.Sides {
+		dim := dst.Dim(side)
+		for plane := 0; plane < dst.Layers*dst.Heads && dim > 0; plane++ {
+			l, h := plane/dst.Heads, plane%dst.Heads
+			rest := dst.Plane(side, l, h)
+			for left := c.body(dst); left > 0; left = max(left-gearChunk, 0) {
+				y := c.layout(min(left, gearChunk), dim, side)
+				n := y.sizes(c.Bits).total()
+				if !w.decompress(rest[:y.rows*dim], src[:n], &y, c.gearParams, dst.DType) {
+					return corrupt("scale, factor or index of %v, layer %d, head %d", side, l, h)
+				}
+				src, rest = src[n:], rest[y.rows*dim:]
+			}
+			readBits(rest, src)
+			src = src[2*len(rest):]
+		}
+	}
+	return nil
+}
