@@ -49,6 +49,13 @@ func (f field) appendRaw(dst []byte, src kv.Tensor, side kv.Side, layer int, zer
 	width, at := f.raw-zeros, len(dst)
 	n := packed(src.Elements(side)/src.Layers, width)
 	dst = growBytes(dst, n+8)
+	if f.raw > f.fraction && zeros == 0 {
+		out := dst[at:]
+		for h := range src.Heads {
+			out = putRests(out, src.Plane(side, layer, h))
+		}
+		return dst[:at+n]
+	}
 	w := fieldWriter{out: dst[at:]}
 	for h := range src.Heads {
 		plane := src.Plane(side, layer, h)
@@ -68,12 +75,37 @@ func (f field) appendRaw(dst []byte, src kv.Tensor, side kv.Side, layer int, zer
 	return dst[:at+n]
 }
 
-// join4 moves four 16-bit lanes that hold width bits each next to each other. The lanes' upper
-// bits are zero, but for what a shift brought over from the lane above: at most 16 - width bits.
+// putRests writes sign and fraction of bfloat16 patterns, a byte each, and returns what is left of
+// dst. It is what the bits of appendRaw come to where no fraction ends in zeros.
+func putRests(dst []byte, src []uint16) []byte {
+	for ; len(src) >= 8; dst, src = dst[8:], src[8:] {
+		binary.LittleEndian.PutUint64(dst, zipRest(load4(src))|zipRest(load4(src[4:]))<<32)
+	}
+	for i, b := range src {
+		dst[i] = byte(b>>8&0x80 | b&0x7f)
+	}
+	return dst[len(src):]
+}
+
+// readRests undoes putRests, with zeros for the exponents, and returns what is left of src.
+func readRests(dst []uint16, src []byte) []byte {
+	for ; len(dst) >= 4; dst, src = dst[4:], src[4:] {
+		x, p := zipUnrest(uint64(binary.LittleEndian.Uint32(src))), (*[4]uint16)(dst)
+		p[0], p[1], p[2], p[3] = uint16(x), uint16(x>>16), uint16(x>>32), uint16(x>>48)
+	}
+	for i := range dst {
+		dst[i] = uint16(src[i])&0x80<<8 | uint16(src[i])&0x7f
+	}
+	return src[len(dst):]
+}
+
+// join4 moves four 16-bit lanes that hold width bits each next to each other. Above these bits a
+// lane may have what a shift brought over from the lane above.
 func join4(x uint64, width uint) uint64 {
 	m := uint64(1)<<width - 1
-	a, b, c, d := x&m, x>>16&m, x>>32&m, x>>48&m
-	return a | b<<width | c<<(2*width) | d<<(3*width)
+	m |= m << 32
+	x = x&m | x>>16&m<<width
+	return x&(1<<(2*width)-1) | x>>32<<(2*width)
 }
 
 // appendApart appends the last bits of the special numbers of a layer, and their length before.
@@ -145,6 +177,12 @@ func (f field) readRaw(dst kv.Tensor, side kv.Side, layer int, src []byte,
 	n := packed(dst.Elements(side)/dst.Layers, width)
 	if len(src) < n {
 		return nil, false
+	}
+	if f.raw > f.fraction && zeros == 0 {
+		for h, in := 0, src; h < dst.Heads; h++ {
+			in = readRests(dst.Plane(side, layer, h), in)
+		}
+		return src[n:], true
 	}
 	r := fieldReader{src: src[:n]}
 	m := uint64(1)<<width - 1
