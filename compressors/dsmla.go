@@ -82,7 +82,7 @@ func (fp8Latent) rowBytes(kv.Side, int) (scales, codes int) {
 func (fp8Latent) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
 	for at := 0; at < latentDim; at += latentTile {
 		tile := w.vals[at : at+latentTile]
-		s := max(largest(tile)/448, 0x1p-126)
+		s := max(quant.Largest(tile)/448, 0x1p-126)
 		putFloat(scales[4*at/latentTile:], s)
 		for i, x := range tile {
 			codes[at+i] = quant.E4M3.Encode(x / s)
@@ -92,15 +92,6 @@ func (fp8Latent) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) boo
 		binary.LittleEndian.PutUint16(codes[latentDim+2*i:], kv.BF16.Bits(x))
 	}
 	return true
-}
-
-// largest returns the largest magnitude among vals.
-func largest(vals []float32) float32 {
-	amax := float32(0)
-	for _, x := range vals {
-		amax = max(amax, x, -x)
-	}
-	return amax
 }
 
 func (fp8Latent) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
@@ -131,7 +122,7 @@ func (nvfp4Latent) rowBytes(kv.Side, int) (scales, codes int) {
 func (nvfp4Latent) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
 	for at := 0; at < latentDim; at += latentBlock {
 		block := w.vals[at : at+latentBlock]
-		scale := quant.E4M3.Encode(largest(block) / quant.MaxE2M1)
+		scale := quant.E4M3.Encode(quant.Largest(block) / quant.MaxE2M1)
 		scales[at/latentBlock] = scale
 		s := quant.E4M3.Value(scale)
 		for i, x := range block {

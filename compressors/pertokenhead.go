@@ -75,18 +75,15 @@ func init() {
 func (perTokenHead) rowBytes(_ kv.Side, dim int) (scales, codes int) { return 4, dim }
 
 func (p perTokenHead) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	amax, top := float32(0), float32(127)
-	for _, x := range w.vals {
-		amax = max(amax, x, -x)
-	}
+	top := float32(127)
 	if p.fp8 {
 		top = 448
 	}
-	s := max(amax/top, 1e-6)
+	s := max(quant.Largest(w.vals)/top, 1e-6)
 	putFloat(scales, s)
 	inv := 1 / s
 	for i, x := range w.vals {
-		q := min(max(x*inv, -top), top) // the engine's -128 is out of reach
+		q := x * inv // no more than top, give or take a rounding
 		switch {
 		case p.fp8:
 			codes[i] = quant.E4M3.Encode(q)
@@ -122,10 +119,7 @@ func (int4PerTokenHead) rowBytes(_ kv.Side, dim int) (scales, codes int) {
 
 func (p int4PerTokenHead) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
 	rotations.get(len(w.vals), p.seed).Forward(w.vals)
-	lo, hi := w.vals[0], w.vals[0]
-	for _, x := range w.vals {
-		lo, hi = min(lo, x), max(hi, x)
-	}
+	lo, hi := quant.Range(w.vals)
 	s := max((hi-lo)/15, 1e-6)
 	if s-s != 0 {
 		return false
@@ -141,7 +135,15 @@ func (p int4PerTokenHead) compressRow(w *rowScratch, _ kv.Side, scales, codes []
 }
 
 // nibble rounds x half away from zero and clamps it to 0…15.
-func nibble(x float32) byte { return byte(min(max(x, -0.5), 15) + 0.5) }
+func nibble(x float32) byte {
+	if !(x >= 0.5) {
+		return 0
+	}
+	if x >= 14.5 {
+		return 15
+	}
+	return byte(x + 0.5)
+}
 
 func (p int4PerTokenHead) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
 	bits := math.Float32bits(getFloat(scales))

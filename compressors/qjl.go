@@ -134,10 +134,7 @@ func (q qjlRows) compressRow(w *rowScratch, side kv.Side, scales, codes []byte) 
 func (q qjlRows) compressValue(w *rowScratch, scales, codes []byte) bool {
 	for at := 0; at < len(w.vals); at += q.group {
 		part := w.vals[at:min(at+q.group, len(w.vals))]
-		lo, hi := part[0], part[0]
-		for _, x := range part {
-			lo, hi = min(lo, x), max(hi, x)
-		}
+		lo, hi := quant.Range(part)
 		s, m, ok := affineF16(scales[at/q.group*4:], lo, hi, q.bits)
 		if !ok {
 			return false

@@ -105,10 +105,7 @@ func (q *turboQuantVLLM) compressRow(w *rowScratch, side kv.Side, scales, codes 
 
 // floorAffine writes binary16 scale and minimum of w.vals and codes from the unrounded scale.
 func floorAffine(w *rowScratch, scales, codes []byte, bits int) bool {
-	lo, hi := w.vals[0], w.vals[0]
-	for _, x := range w.vals {
-		lo, hi = min(lo, x), max(hi, x)
-	}
+	lo, hi := quant.Range(w.vals)
 	top := float32(int(1)<<bits - 1)
 	s := max((hi-lo)/top, 1e-8)
 	s16, m16 := kern.F32ToF16(s), kern.F32ToF16(lo)
@@ -117,7 +114,7 @@ func floorAffine(w *rowScratch, scales, codes []byte, bits int) bool {
 		return false
 	}
 	for i, x := range w.vals {
-		w.codes[i] = byte(min(float32((x-lo)/s)+0.5, top))
+		w.codes[i] = byte(min(int32(float32((x-lo)/s)+0.5), int32(top)))
 	}
 	quant.Pack(codes, w.codes, bits)
 	return true

@@ -2,6 +2,7 @@ package quant
 
 import (
 	"encoding/binary"
+	"math"
 
 	"kvgauge/internal/kern"
 )
@@ -19,13 +20,8 @@ const IQ4NLBytes = 18
 // nothing is fused. Where the squares of a block overflow or vanish, the first scale stays.
 func CompressIQ4NL(out []byte, x *[BlockSize]float32) bool {
 	clear(out[:IQ4NLBytes])
-	amax, top := float32(0), float32(0)
-	for _, v := range x {
-		if a := max(v, -v); a > amax {
-			amax, top = a, v
-		}
-	}
-	if amax < 1e-15 {
+	top := extremeFloat(x)
+	if max(top, -top) < 1e-15 {
 		return true
 	}
 	var codes [BlockSize]byte
@@ -43,13 +39,8 @@ func CompressIQ4NL(out []byte, x *[BlockSize]float32) bool {
 // binary16.
 func SearchIQ4NL(out []byte, x *[BlockSize]float32) bool {
 	clear(out[:IQ4NLBytes])
-	amax, top := float32(0), float32(0)
-	for _, v := range x {
-		if a := max(v, -v); a > amax {
-			amax, top = a, v
-		}
-	}
-	if amax < 1e-15 {
+	top := extremeFloat(x)
+	if max(top, -top) < 1e-15 {
 		return true
 	}
 	const tries = 7
@@ -84,19 +75,45 @@ func fitIQ4NL(codes *[BlockSize]byte, x *[BlockSize]float32, id float32) (d, gai
 	return d, d * sumqx
 }
 
+// midsIQ4NL are the middles between levels: code i is below middle i.
+var midsIQ4NL [15]float32
+
+// cellsIQ4NL[i] is the code of i - 128: that of any number up to 2 more, or one less than it.
+var cellsIQ4NL [241]byte
+
+func init() {
+	for i := range midsIQ4NL {
+		midsIQ4NL[i] = (levelsIQ4NL[i] + levelsIQ4NL[i+1]) / 2
+	}
+	for i := range cellsIQ4NL {
+		for cellsIQ4NL[i] < 15 && float32(i-128) >= midsIQ4NL[cellsIQ4NL[i]] {
+			cellsIQ4NL[i]++
+		}
+	}
+}
+
 // nearestIQ4NL returns the code of the level nearest to x, the upper one at a tie.
 func nearestIQ4NL(x float32) byte {
-	if x <= levelsIQ4NL[0] {
+	if !(x > -127) {
 		return 0
 	}
-	code := byte(1)
-	for code < 15 && x >= levelsIQ4NL[code] {
-		code++
+	if x >= 113 {
+		return 15
 	}
-	if x-levelsIQ4NL[code-1] < levelsIQ4NL[code]-x {
-		code--
+	code := cellsIQ4NL[int(x+127)]
+	if x >= midsIQ4NL[min(code, 14)] {
+		code = min(code+1, 15)
 	}
 	return code
+}
+
+// extremeFloat returns the first of the values of largest magnitude.
+func extremeFloat(x *[BlockSize]float32) float32 {
+	var best uint64 // magnitude, then the index counted from the end, so that the first wins
+	for i, v := range x {
+		best = max(best, uint64(math.Float32bits(v)&0x7fffffff)<<8|uint64(BlockSize-1-i))
+	}
+	return x[BlockSize-1-best&0xff]
 }
 
 // DecompressIQ4NL sets x from a block. It returns false if the scale is not finite.
@@ -112,20 +129,37 @@ func DecompressIQ4NL(x *[BlockSize]float32, in []byte) bool {
 // CompressFloats writes the block of x, which need not come from 16 bits. It returns false if a
 // scale is beyond binary16.
 func (b Block) CompressFloats(out []byte, x *[BlockSize]float32) bool {
-	lo, hi, amax, top := x[0], x[0], float32(0), float32(0)
-	for _, v := range x {
-		lo, hi = min(lo, v), max(hi, v)
-		if a := max(v, -v); a > amax {
-			amax, top = a, v
-		}
-	}
 	switch b {
 	case Q8_0:
-		return blockQ8(out, x, amax)
+		top := extremeFloat(x)
+		return blockQ8(out, x, max(top, -top))
 	case Q4_0, Q5_0:
-		return b.signed(out, x, top)
+		return b.signed(out, x, extremeFloat(x))
 	}
+	lo, hi := Range(x[:])
 	return b.offset(out, x, lo, hi)
+}
+
+// Range returns the smallest and the largest of some numbers; -0 is below 0.
+func Range(vals []float32) (lo, hi float32) {
+	least, most := int32(math.MaxInt32), int32(math.MinInt32)
+	for _, x := range vals {
+		k := int32(math.Float32bits(x))
+		k ^= k >> 31 & math.MaxInt32 // in the order of the numbers
+		least, most = min(least, k), max(most, k)
+	}
+	least ^= least >> 31 & math.MaxInt32
+	most ^= most >> 31 & math.MaxInt32
+	return math.Float32frombits(uint32(least)), math.Float32frombits(uint32(most))
+}
+
+// Largest returns the largest magnitude of some numbers, 0 if there are none.
+func Largest(vals []float32) float32 {
+	most := uint32(0)
+	for _, x := range vals {
+		most = max(most, math.Float32bits(x)&0x7fffffff)
+	}
+	return math.Float32frombits(most)
 }
 
 // DecompressFloats sets x from a block. It returns false if a scale is not finite.
