@@ -3,7 +3,7 @@
 #include "textflag.h"
 
 // func splitExponentsAVX2(rest *byte, index *byte, missed *uint32, src *uint16, n int, slots *byte)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·splitExponentsAVX2(SB), NOSPLIT, $0-48
 	MOVQ           rest+0(FP), AX
 	MOVQ           index+8(FP), CX
@@ -32,6 +32,8 @@ TEXT ·splitExponentsAVX2(SB), NOSPLIT, $0-48
 	MOVQ           n+32(FP), DI
 
 loop:
+	PREFETCHT0 2048(BX)
+	PREFETCHT0 2048(AX)
 	VMOVDQU    (BX), Y9
 	VPSRLW     $0x07, Y9, Y11
 	VPAND      Y2, Y11, Y11
@@ -79,7 +81,7 @@ loop:
 	RET
 
 // func mergeExponentsAVX2(dst *uint16, rest *byte, index *byte, n int, book *byte)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·mergeExponentsAVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         rest+8(FP), CX
@@ -98,6 +100,8 @@ TEXT ·mergeExponentsAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+24(FP), BX
 
 loop:
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2048(AX)
 	VMOVDQU    (DX), X4
 	VPSRLW     $0x04, X4, X5
 	VPAND      X1, X4, X4
