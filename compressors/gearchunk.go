@@ -147,7 +147,32 @@ func (w *gearScratch) factor(out []byte, y *gearLayout) bool {
 	}
 	w.left, w.right = growTo(w.left, y.rows*y.rank), growTo(w.right, y.rank*y.dim)
 	w.work.Top(w.vals, y.rows, y.dim, y.rank, w.left, w.right)
+	for k := range y.rank {
+		w.settleSign(k, y)
+	}
 	return putHalves(out, w.left) && putHalves(out[2*len(w.left):], w.right)
+}
+
+// settleSign makes the first of the largest entries of right vector k, as binary16 has them,
+// positive: which of two opposite vectors a decomposition finds may hang on the last bit of an
+// eigenvalue.
+func (w *gearScratch) settleSign(k int, y *gearLayout) {
+	right := w.right[k*y.dim : (k+1)*y.dim]
+	best, negative := uint16(0), false
+	for _, x := range right {
+		if h := kern.F32ToF16(float32(x)); h&0x7fff > best {
+			best, negative = h&0x7fff, h&0x8000 != 0
+		}
+	}
+	if !negative {
+		return
+	}
+	for i := range right {
+		right[i] = -right[i]
+	}
+	for i := k; i < len(w.left); i += y.rank {
+		w.left[i] = -w.left[i]
+	}
 }
 
 // putHalves writes numbers as binary16, and returns false for one beyond that.

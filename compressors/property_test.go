@@ -226,6 +226,9 @@ func TestParametersOutOfRangeAreNamed(t *testing.T) {
 		"uniform:group=-1": "group is -1", "uniform:scale=f64": `scale is "f64"`,
 		"uniform:zero=max": `zero is "max"`, "uniform:symmetric=true,zero=int": "no zero point",
 		"kivi:group=0": "group is 0", "kivi:residual=-1": "residual is -1", "kivi:bits=9": "bits is 9",
+		"turboquant_vllm:preset=2bit": `preset is "2bit"`, "turboquant_vllm:raw=-1": "raw is -1",
+		"int8_per_token_head:round=up": `round is "up"`, "qjl:m=0": "m is 0", "qjl:bits=9": "bits is 9",
+		"gear:rank=-1": "rank is -1", "gear:outliers=0.6": "outliers is 0.6", "gear:bits=0": "bits is 0",
 		"fp8_e4m3:scale=row": `scale is "row"`, "lossless_lz4:level=10": "level is 10",
 	} {
 		if _, _, err := compressors.Open(spec); err == nil || !strings.Contains(err.Error(), want) {
