@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"kvgauge/compressors"
-	"kvgauge/compressors/kv"
 	"kvgauge/configs"
 	"kvgauge/internal/registry"
 	"kvgauge/results"
@@ -205,6 +204,3 @@ func (p *Plan) Coords(c Cell) []results.Coord {
 		{Axis: "dtype", Value: l.DType.String()},
 	}, coords...)
 }
-
-// shapeText is a shape as an attribute of records has it.
-func shapeText(s kv.Shape) string { return s.String() }

@@ -64,15 +64,15 @@ const (
 
 // ecsqScratch is the memory of one call.
 type ecsqScratch struct {
-	vals                            []float32
-	syms                            []byte
-	low, tables, streams, lows, esc []byte
-	counts                          [ecsqSymbols]uint64
-	sums                            [ecsqSymbols]float64
-	freq                            [ecsqSymbols]uint16
-	enc                             entropy.Encoder
-	dec                             entropy.Decoder
-	stream                          []byte
+	vals                       []float32
+	syms                       []byte
+	tables, streams, lows, esc []byte
+	counts                     [ecsqSymbols]uint64
+	sums                       [ecsqSymbols]float64
+	freq                       [ecsqSymbols]uint16
+	enc                        entropy.Encoder
+	dec                        entropy.Decoder
+	stream                     []byte
 }
 
 var ecsqPool = sync.Pool{New: func() any { return new(ecsqScratch) }}
