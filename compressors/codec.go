@@ -137,18 +137,8 @@ func Describe(name string) (registry.Info, error) {
 
 // checkFinite returns an error that names layer, head and token of the first NaN or infinity.
 func checkFinite(t kv.Tensor) error {
-	for _, side := range kv.Sides {
-		if t.Dim(side) == 0 {
-			continue
-		}
-		for l := range t.Layers {
-			for h := range t.Heads {
-				if i := t.DType.FirstNonFinite(t.Plane(side, l, h)); i >= 0 {
-					return fmt.Errorf("%w in %v, layer %d, head %d, token %d",
-						ErrNonFinite, side, l, h, i/t.Dim(side))
-				}
-			}
-		}
+	if side, l, h, token, found := t.NonFinite(); found {
+		return fmt.Errorf("%w in %v, layer %d, head %d, token %d", ErrNonFinite, side, l, h, token)
 	}
 	return nil
 }

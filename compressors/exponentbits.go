@@ -110,24 +110,16 @@ func join4(x uint64, width uint) uint64 {
 
 // appendApart appends the last bits of the special numbers of a layer, and their length before.
 func (f field) appendApart(dst []byte, src kv.Tensor, side kv.Side, layer int, zeros uint) []byte {
-	var acc, fill uint
 	at := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
+	bits := bitWriter{dst: append(dst, 0, 0, 0, 0)}
 	for h := range src.Heads {
 		for _, b := range src.Plane(side, layer, h) {
-			if !f.special(b) {
-				continue
-			}
-			acc |= uint(b) & (1<<zeros - 1) << fill
-			for fill += zeros; fill >= 8; fill -= 8 {
-				dst = append(dst, byte(acc))
-				acc >>= 8
+			if f.special(b) {
+				bits.add(uint32(b)&(1<<zeros-1), int(zeros))
 			}
 		}
 	}
-	if fill > 0 {
-		dst = append(dst, byte(acc))
-	}
+	dst = bits.flush()
 	putUint32(dst[at:], uint32(len(dst)-at-4))
 	return dst
 }

@@ -98,8 +98,8 @@ func Describe(name string) (registry.Info, error) { return models.Describe(name)
 
 // link are the parameters that every model of a link shares.
 type link struct {
-	LatencyUS  float64 `param:"latency_us" doc:"cost of a message beside its bytes, in microseconds"`
-	Efficiency float64 `param:"efficiency" doc:"share of the link rate that is reached, above 0 up to 1"`
+	LatencyUS  float64
+	Efficiency float64
 }
 
 func (l link) check() error {

@@ -145,15 +145,9 @@ func (s *modelSource) documents(m *loadedModel) ([]TokenDocument, error) {
 
 // checkFinite returns an error where a model's cache does not fit its type.
 func checkFinite(t kv.Tensor) error {
-	for _, side := range kv.Sides {
-		for l := range t.Layers {
-			for h := range t.Heads {
-				if i := t.DType.FirstNonFinite(t.Plane(side, l, h)); i >= 0 {
-					return fmt.Errorf("the model's %vs do not fit %v: layer %d, head %d, token %d",
-						side, t.DType, l, h, i/t.Dim(side))
-				}
-			}
-		}
+	if side, l, h, token, found := t.NonFinite(); found {
+		return fmt.Errorf("the model's %vs do not fit %v: layer %d, head %d, token %d",
+			side, t.DType, l, h, token)
 	}
 	return nil
 }

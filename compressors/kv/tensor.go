@@ -198,5 +198,19 @@ func (t Tensor) Equal(u Tensor) bool {
 	return true
 }
 
+// NonFinite returns where the first NaN or infinity stands, and false if there is none.
+func (t Tensor) NonFinite() (side Side, layer, head, token int, found bool) {
+	for _, side := range Sides {
+		for l := 0; l < t.Layers && t.Dim(side) > 0; l++ {
+			for h := range t.Heads {
+				if i := t.DType.FirstNonFinite(t.Plane(side, l, h)); i >= 0 {
+					return side, l, h, i / t.Dim(side), true
+				}
+			}
+		}
+	}
+	return K, 0, 0, 0, false
+}
+
 // ErrShape is wrapped where a tensor does not have the shape or type that was wanted.
 var ErrShape = errors.New("wrong shape")

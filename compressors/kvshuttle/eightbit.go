@@ -42,13 +42,19 @@ func unq8(dst []float32, codes []byte, scale float32) {
 
 func (int8Layer) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 	dst, scales := perLayer(w, dst, q8)
+	o := perLayerMeta(w, meta, scales)
+	o.int("bits", 8)
+	return dst, o.close(), nil
+}
+
+// perLayerMeta writes the metadata that the codecs with a scale per layer share.
+func perLayerMeta(w *work, meta []byte, scales [2][]float32) object {
 	o := newObject(meta)
 	o.shapes(w.Shape)
 	o.floats("k_scales", scales[kv.K])
 	o.floats("v_scales", scales[kv.V])
 	o.int("key_bytes_len", w.Elements(kv.K))
-	o.int("bits", 8)
-	return dst, o.close(), nil
+	return o
 }
 
 // perLayer quantises every layer of both sides, keys first, and returns the scales, which live
@@ -82,11 +88,7 @@ func quantiseOffset(dst []byte, xs []float32) ([]byte, float32) {
 
 func (fp8Offset) compress(w *work, dst, meta []byte) ([]byte, []byte, error) {
 	dst, scales := perLayer(w, dst, quantiseOffset)
-	o := newObject(meta)
-	o.shapes(w.Shape)
-	o.floats("k_scales", scales[kv.K])
-	o.floats("v_scales", scales[kv.V])
-	o.int("key_bytes_len", w.Elements(kv.K))
+	o := perLayerMeta(w, meta, scales)
 	return dst, o.close(), nil
 }
 
