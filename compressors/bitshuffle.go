@@ -47,7 +47,7 @@ func init() {
 			default:
 				err = fmt.Errorf("coder is %q, want zstd or lz4", p.Coder)
 			}
-			return bitshuffle{byLayer{shuffledCoder{coder}}}, err
+			return byLayers(bitshuffle{byLayer{shuffledCoder{coder}}}), err
 		},
 	})
 	Certify("bitshuffle", Certificate{

@@ -25,7 +25,7 @@ func init() {
 		Defaults: zstdParams{"better"}, Variants: []zstdParams{{"fastest"}, {"default"}},
 		New: func(p zstdParams) (Codec, error) {
 			coder, err := newZstd(p.Level)
-			return byLayer{coder}, err
+			return byLayers(byLayer{coder}), err
 		},
 	})
 	Register(registry.Family[Codec, lz4Params]{
@@ -33,7 +33,7 @@ func init() {
 		Source: "LZ4 block format, pierrec/lz4", Tags: []string{"lossless"},
 		New: func(p lz4Params) (Codec, error) {
 			coder, err := newLZ4(p)
-			return byLayer{coder}, err
+			return byLayers(byLayer{coder}), err
 		},
 	})
 	Certify("lossless_zstd", Certificate{
@@ -71,52 +71,37 @@ func (byLayer) AppendSections(dst []Section, _ kv.Tensor, payload []byte) ([]Sec
 	return append(dst, Section{Header, headers}, Section{Codes, len(payload) - headers}), nil
 }
 
-// AppendCompress implements Codec.
-func (c byLayer) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	coded := bytecode.Buffer(0)
+// check implements layerCoder.
+func (byLayer) check(kv.Tensor) error { return nil }
+
+// appendLayer implements layerCoder.
+func (c byLayer) appendLayer(dst []byte, src kv.Tensor, side kv.Side, layer int) []byte {
+	raw, coded := bytecode.Buffer(layerBytes(src, side)), bytecode.Buffer(0)
+	defer bytecode.Release(raw)
 	defer bytecode.Release(coded)
-	for _, side := range kv.Sides {
-		n := layerBytes(src, side)
-		if n == 0 {
-			continue
-		}
-		raw := bytecode.Buffer(n)
-		for l := range src.Layers {
-			putLayer(*raw, src, side, l)
-			*coded = c.coder.AppendCompress((*coded)[:0], *raw)
-			dst = binary.AppendUvarint(dst, uint64(len(*coded)))
-			dst = append(dst, *coded...)
-		}
-		bytecode.Release(raw)
-	}
-	return dst, nil
+	putLayer(*raw, src, side, layer)
+	*coded = c.coder.AppendCompress((*coded)[:0], *raw)
+	dst = binary.AppendUvarint(dst, uint64(len(*coded)))
+	return append(dst, *coded...)
 }
 
-// Decompress implements Codec.
-func (c byLayer) Decompress(dst kv.Tensor, src []byte) error {
-	for _, side := range kv.Sides {
-		n := layerBytes(dst, side)
-		if n == 0 {
-			continue
-		}
-		raw := bytecode.Buffer(n)
-		for l := range dst.Layers {
-			size, used := binary.Uvarint(src)
-			if used <= 0 || size > uint64(len(src)-used) {
-				bytecode.Release(raw)
-				return corrupt("layer %d of %v is cut short", l, side)
-			}
-			if !c.coder.Decompress(*raw, src[used:used+int(size)]) {
-				bytecode.Release(raw)
-				return corrupt("layer %d of %v does not decompress to %d bytes", l, side, n)
-			}
-			src = src[used+int(size):]
-			readLayer(dst, side, l, *raw)
-		}
-		bytecode.Release(raw)
+// afterLayer implements layerCoder.
+func (byLayer) afterLayer(_ kv.Tensor, _ kv.Side, src []byte) (rest []byte, ok bool) {
+	size, used := binary.Uvarint(src)
+	if used <= 0 || size > uint64(len(src)-used) {
+		return nil, false
 	}
-	if len(src) > 0 {
-		return corrupt("%d bytes too many", len(src))
+	return src[used+int(size):], true
+}
+
+// readLayer implements layerCoder.
+func (c byLayer) readLayer(dst kv.Tensor, side kv.Side, layer int, src []byte) bool {
+	_, used := binary.Uvarint(src)
+	raw := bytecode.Buffer(layerBytes(dst, side))
+	defer bytecode.Release(raw)
+	if used <= 0 || !c.coder.Decompress(*raw, src[used:]) {
+		return false
 	}
-	return nil
+	readLayer(dst, side, layer, *raw)
+	return true
 }

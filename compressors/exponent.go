@@ -56,7 +56,7 @@ func init() {
 			if p.Coder != "rans" && p.Coder != "huff0" {
 				return nil, fmt.Errorf("coder is %q, want rans or huff0", p.Coder)
 			}
-			return exponent{p.Classes, p.Coder == "rans"}, nil
+			return byLayers(exponent{p.Classes, p.Coder == "rans"}), nil
 		},
 	})
 	Certify("lossless_exp", Certificate{
@@ -134,23 +134,17 @@ func (f field) zeros(src kv.Tensor, side kv.Side, layer int) (n uint, apart bool
 	return n, false
 }
 
-// AppendCompress implements Codec.
-func (c exponent) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	s := newExponentScratch()
+// check implements layerCoder.
+func (exponent) check(kv.Tensor) error { return nil }
+
+// appendLayer implements layerCoder.
+func (c exponent) appendLayer(dst []byte, src kv.Tensor, side kv.Side, layer int) []byte {
+	s := newExponentScratch(src, side)
 	defer s.release()
-	for _, side := range kv.Sides {
-		if src.Elements(side) == 0 {
-			continue
-		}
-		s.resize(src, side)
-		for l := range src.Layers {
-			dst = c.appendLayer(dst, src, side, l, s)
-		}
-	}
-	return dst, nil
+	return c.appendFields(dst, src, side, layer, s)
 }
 
-func (c exponent) appendLayer(dst []byte, src kv.Tensor, side kv.Side, l int,
+func (c exponent) appendFields(dst []byte, src kv.Tensor, side kv.Side, l int,
 	s *exponentScratch) []byte {
 	f := fieldOf(src.DType)
 	zeros, apart := f.zeros(src, side, l)

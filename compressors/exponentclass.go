@@ -29,7 +29,12 @@ type exponentScratch struct {
 
 var exponentScratches = sync.Pool{New: func() any { return new(exponentScratch) }}
 
-func newExponentScratch() *exponentScratch { return exponentScratches.Get().(*exponentScratch) }
+// newExponentScratch returns scratch for layers of a side.
+func newExponentScratch(t kv.Tensor, side kv.Side) *exponentScratch {
+	s := exponentScratches.Get().(*exponentScratch)
+	s.resize(t, side)
+	return s
+}
 
 func (s *exponentScratch) release() { exponentScratches.Put(s) }
 

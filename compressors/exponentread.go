@@ -5,30 +5,16 @@ import (
 	"kvgauge/compressors/kv"
 )
 
-// Decompress implements Codec.
-func (c exponent) Decompress(dst kv.Tensor, src []byte) error {
-	s := newExponentScratch()
+// readLayer implements layerCoder.
+func (c exponent) readLayer(dst kv.Tensor, side kv.Side, layer int, src []byte) bool {
+	s := newExponentScratch(dst, side)
 	defer s.release()
-	for _, side := range kv.Sides {
-		if dst.Elements(side) == 0 {
-			continue
-		}
-		s.resize(dst, side)
-		for l := range dst.Layers {
-			var ok bool
-			if src, ok = c.readLayer(dst, side, l, src, s); !ok {
-				return corrupt("layer %d of %v is damaged", l, side)
-			}
-		}
-	}
-	if len(src) > 0 {
-		return corrupt("%d bytes too many", len(src))
-	}
-	return nil
+	rest, ok := c.readFields(dst, side, layer, src, s)
+	return ok && len(rest) == 0
 }
 
-// readLayer fills a layer and returns what follows it in src.
-func (c exponent) readLayer(dst kv.Tensor, side kv.Side, l int, src []byte,
+// readFields fills a layer and returns what follows it in src.
+func (c exponent) readFields(dst kv.Tensor, side kv.Side, l int, src []byte,
 	s *exponentScratch) ([]byte, bool) {
 	f := fieldOf(dst.DType)
 	zeros, apart, src, ok := f.readMark(src)
@@ -77,22 +63,15 @@ func (f field) readMark(src []byte) (zeros uint, apart bool, rest []byte, ok boo
 // AppendSections implements Sectioner. The parts of layers alternate: the sizes are totals. Tables
 // count as codes; the bits of special numbers count as raw, with their length.
 func (c exponent) AppendSections(dst []Section, head kv.Tensor, src []byte) ([]Section, error) {
-	s := newExponentScratch()
-	defer s.release()
 	var headers, raw int
 	total := len(src)
-	for _, side := range kv.Sides {
-		if head.Elements(side) == 0 {
-			continue
+	for i := range layersOf(head) {
+		side, layer := layerOf(head, i)
+		h, r, rest, ok := c.skipFields(head, side, src)
+		if !ok {
+			return dst, corrupt("layer %d of %v is cut short", layer, side)
 		}
-		s.resize(head, side)
-		for l := range head.Layers {
-			h, r, rest, ok := c.skipLayer(head, side, src, s)
-			if !ok {
-				return dst, corrupt("layer %d of %v is cut short", l, side)
-			}
-			headers, raw, src = headers+h, raw+r, rest
-		}
+		headers, raw, src = headers+h, raw+r, rest
 	}
 	if len(src) > 0 {
 		return dst, corrupt("%d bytes too many", len(src))
@@ -101,9 +80,17 @@ func (c exponent) AppendSections(dst []Section, head kv.Tensor, src []byte) ([]S
 		Section{Raw, raw}), nil
 }
 
-// skipLayer returns how many bytes of a layer are headers and raw bits, and what follows it.
-func (c exponent) skipLayer(head kv.Tensor, side kv.Side, src []byte,
-	s *exponentScratch) (headers, raw int, rest []byte, ok bool) {
+// afterLayer implements layerCoder.
+func (c exponent) afterLayer(head kv.Tensor, side kv.Side, src []byte) (rest []byte, ok bool) {
+	_, _, rest, ok = c.skipFields(head, side, src)
+	return rest, ok
+}
+
+// skipFields returns how many bytes of a layer are headers and raw bits, and what follows it.
+func (c exponent) skipFields(head kv.Tensor, side kv.Side,
+	src []byte) (headers, raw int, rest []byte, ok bool) {
+	s := newExponentScratch(head, side)
+	defer s.release()
 	f := fieldOf(head.DType)
 	zeros, apart, rest, ok := f.readMark(src)
 	if !ok {

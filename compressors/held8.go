@@ -47,7 +47,7 @@ func init() {
 				return nil, fmt.Errorf("coder is %q, want rans or huff0", p.Coder)
 			}
 			rans := p.Coder == "rans"
-			return held8{exponent{p.Classes, rans}, exponent{8, rans}}, nil
+			return byLayers(held8{exponent{p.Classes, rans}, exponent{8, rans}}), nil
 		},
 	})
 	Certify("lossless_fp8", Certificate{
@@ -66,9 +66,9 @@ type held8Scratch struct {
 
 var held8Scratches = sync.Pool{New: func() any { return new(held8Scratch) }}
 
-func newHeld8Scratch() *held8Scratch {
+func newHeld8Scratch(t kv.Tensor, side kv.Side) *held8Scratch {
 	s := held8Scratches.Get().(*held8Scratch)
-	s.exponentScratch = newExponentScratch()
+	s.exponentScratch = newExponentScratch(t, side)
 	return s
 }
 
@@ -136,71 +136,63 @@ func (s *held8Scratch) restore(dst kv.Tensor, side kv.Side, layer int) bool {
 	return !empty
 }
 
-// AppendCompress implements Codec.
-func (c held8) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	s := newHeld8Scratch()
+// appendLayer implements layerCoder.
+func (c held8) appendLayer(dst []byte, src kv.Tensor, side kv.Side, layer int) []byte {
+	s := newHeld8Scratch(src, side)
 	defer s.release()
-	for _, side := range kv.Sides {
-		if src.Elements(side) == 0 {
-			continue
-		}
-		s.resize(src, side)
-		for l := range src.Layers {
-			how := s.learn(src, side, l)
-			dst = append(dst, how)
-			if how == heldNot {
-				dst = c.other.appendLayer(dst, src, side, l, s.exponentScratch)
-				continue
-			}
-			for i := range s.books {
-				dst = s.books[i].append(dst)
-			}
-			s.classify(src, side, l, c.classes)
-			dst = s.appendClasses(dst, c.classes)
-			s.order(src.Heads, c.classes)
-			s.places(src, side, l)
-			dst = c.appendSymbols(dst, src.Tokens, s.exponentScratch)
-		}
+	how := s.learn(src, side, layer)
+	dst = append(dst, how)
+	if how == heldNot {
+		return c.other.appendFields(dst, src, side, layer, s.exponentScratch)
 	}
-	return dst, nil
+	for i := range s.books {
+		dst = s.books[i].append(dst)
+	}
+	s.classify(src, side, layer, c.classes)
+	dst = s.appendClasses(dst, c.classes)
+	s.order(src.Heads, c.classes)
+	s.places(src, side, layer)
+	return c.appendSymbols(dst, src.Tokens, s.exponentScratch)
 }
 
-// Decompress implements Codec.
-func (c held8) Decompress(dst kv.Tensor, src []byte) error {
-	s := newHeld8Scratch()
+// readLayer implements layerCoder.
+func (c held8) readLayer(dst kv.Tensor, side kv.Side, layer int, src []byte) bool {
+	s := newHeld8Scratch(dst, side)
 	defer s.release()
-	for _, side := range kv.Sides {
-		if dst.Elements(side) == 0 {
-			continue
-		}
-		s.resize(dst, side)
-		for l := range dst.Layers {
-			var ok bool
-			if src, ok = c.readLayer(dst, side, l, src, s); !ok {
-				return corrupt("layer %d of %v is damaged", l, side)
-			}
-		}
-	}
-	if len(src) > 0 {
-		return corrupt("%d bytes too many", len(src))
-	}
-	return nil
-}
-
-// readLayer fills a layer and returns what follows it in src.
-func (c held8) readLayer(dst kv.Tensor, side kv.Side, l int, src []byte,
-	s *held8Scratch) ([]byte, bool) {
 	how, src, ok := c.readBooks(dst, src, s)
 	switch {
 	case !ok:
-		return nil, false
+		return false
 	case how == heldNot:
-		return c.other.readLayer(dst, side, l, src, s.exponentScratch)
+		src, ok = c.other.readFields(dst, side, layer, src, s.exponentScratch)
+		return ok && len(src) == 0
 	}
-	if src, ok = c.readSymbols(dst.Tokens, src, s.exponentScratch); !ok {
-		return nil, false
+	src, ok = c.readSymbols(dst.Tokens, src, s.exponentScratch)
+	return ok && len(src) == 0 && s.restore(dst, side, layer)
+}
+
+// afterLayer implements layerCoder.
+func (c held8) afterLayer(head kv.Tensor, side kv.Side, src []byte) (rest []byte, ok bool) {
+	_, _, _, rest, ok = c.skipBooked(head, side, src)
+	return rest, ok
+}
+
+// skipBooked returns how many bytes of a layer are books, headers and raw bits, and what follows it.
+func (c held8) skipBooked(head kv.Tensor, side kv.Side,
+	src []byte) (books, headers, raw int, rest []byte, ok bool) {
+	s := newHeld8Scratch(head, side)
+	defer s.release()
+	how, rest, ok := c.readBooks(head, src, s)
+	if !ok {
+		return 0, 0, 0, nil, false
 	}
-	return src, s.restore(dst, side, l)
+	if how == heldNot {
+		headers, raw, rest, ok = c.other.skipFields(head, side, rest)
+		return 0, headers + 1, raw, rest, ok
+	}
+	books = len(src) - len(rest)
+	blocks, rest, ok := c.skipSymbols(head.Tokens, rest, s.exponentScratch)
+	return books, bytecode.HeaderBytes * blocks, 0, rest, ok
 }
 
 // readBooks reads what stands before a layer's blocks and returns what follows.
@@ -227,30 +219,15 @@ func (c held8) readBooks(head kv.Tensor, src []byte, s *held8Scratch) (how byte,
 // AppendSections implements Sectioner. The parts of layers alternate: the sizes are totals. Coding
 // tables count as codes.
 func (c held8) AppendSections(dst []Section, head kv.Tensor, src []byte) ([]Section, error) {
-	s := newHeld8Scratch()
-	defer s.release()
 	var books, headers, raw int
 	total := len(src)
-	for _, side := range kv.Sides {
-		if head.Elements(side) == 0 {
-			continue
+	for i := range layersOf(head) {
+		side, layer := layerOf(head, i)
+		b, h, r, rest, ok := c.skipBooked(head, side, src)
+		if !ok {
+			return dst, corrupt("layer %d of %v is cut short", layer, side)
 		}
-		s.resize(head, side)
-		for l := range head.Layers {
-			how, rest, ok := c.readBooks(head, src, s)
-			h, r, blocks := 1, 0, 0
-			if ok && how != heldNot {
-				books, h = books+len(src)-len(rest), 0
-				blocks, src, ok = c.skipSymbols(head.Tokens, rest, s.exponentScratch)
-			} else if ok {
-				h, r, src, ok = c.other.skipLayer(head, side, rest, s.exponentScratch)
-				h++
-			}
-			if !ok {
-				return dst, corrupt("layer %d of %v is cut short", l, side)
-			}
-			headers, raw = headers+h+bytecode.HeaderBytes*blocks, raw+r
-		}
+		books, headers, raw, src = books+b, headers+h, raw+r, rest
 	}
 	if len(src) > 0 {
 		return dst, corrupt("%d bytes too many", len(src))

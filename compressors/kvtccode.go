@@ -113,8 +113,31 @@ func (c *kvtc) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	if from == to {
 		return dst, nil
 	}
-	return appendUnits(dst, c.workers, len(c.fit.units), unitWork{kvtc: c.fit, t: src, turn: turn,
-		from: from, to: to}), nil
+	return appendUnits(dst, c.workers, c.fit.work(src, turn, from, to)), nil
+}
+
+func (f *kvtcFit) work(t kv.Tensor, turn keyTurner, from, to int) unitWork {
+	return unitWork{coder: f, t: t, units: len(f.units), turn: turn, from: from, to: to}
+}
+
+// appendUnit implements unitCoder.
+func (f *kvtcFit) appendUnit(dst []byte, w *unitWork, i int) []byte {
+	s := kvtcPool.Get().(*kvtcScratch)
+	defer kvtcPool.Put(s)
+	return s.appendUnit(dst, w.t, f.units[i], w.from, w.to, &w.turn)
+}
+
+// afterUnit implements unitCoder.
+func (f *kvtcFit) afterUnit(w *unitWork, src []byte, i int) (rest []byte, err error) {
+	_, rest, err = cutKVTC(f.units[i], src, w.to-w.from)
+	return rest, err
+}
+
+// restoreUnit implements unitCoder.
+func (f *kvtcFit) restoreUnit(w *unitWork, src []byte, i int) error {
+	s := kvtcPool.Get().(*kvtcScratch)
+	defer kvtcPool.Put(s)
+	return s.restoreUnit(w.t, f.units[i], src, w.from, w.to, &w.turn)
 }
 
 func (s *kvtcScratch) appendUnit(dst []byte, src kv.Tensor, unit []kvtcBlock, from, to int,
@@ -272,8 +295,7 @@ func (c *kvtc) Decompress(dst kv.Tensor, src []byte) error {
 		}
 		return nil
 	}
-	return restoreUnits(src, c.workers, len(c.fit.units), unitWork{kvtc: c.fit, t: dst, turn: turn,
-		from: from, to: to})
+	return restoreUnits(src, c.workers, c.fit.work(dst, turn, from, to))
 }
 
 // rawBytes returns the bytes of the first and last tokens.

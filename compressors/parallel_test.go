@@ -128,3 +128,29 @@ func TestParallelCallsMayOverlap(t *testing.T) {
 	}
 	callers.Wait()
 }
+
+// TestParallelSaysWhichLayerIsDamaged changes a byte of codes in the second of two layers' keys.
+func TestParallelSaysWhichLayerIsDamaged(t *testing.T) {
+	src := codectest.Tensor(2, kv.Shape{Layers: 2, Heads: 2, Tokens: 300, KeyDim: 64, ValueDim: 64}, kv.BF16)
+	dst := src.Clone()
+	for _, spec := range []string{"lossless_zstd", "lossless_exp"} {
+		_, c, _ := compressors.Open(spec)
+		p := compressors.Parallel(c, 2)
+		payload, err := p.AppendCompress(nil, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := c.AppendCompress(nil, src.SliceLayers(0, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := len(first)/2 + 2000 // keys take about half: well inside layer 1
+		for i := range payload[at : at+64] {
+			payload[at+i] ^= 0x55
+		}
+		err = p.Decompress(dst, payload)
+		if !errors.Is(err, compressors.ErrCorrupt) || !strings.Contains(err.Error(), "layer 1 of k") {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
+}

@@ -39,7 +39,35 @@ func (c *pcaECSQ) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	return appendUnits(dst, c.workers, len(c.fit.units), unitWork{pca: c.fit, t: src, turn: turn}), nil
+	return appendUnits(dst, c.workers, c.fit.work(src, turn)), nil
+}
+
+func (f *pcaFit) work(t kv.Tensor, turn keyTurner) unitWork {
+	return unitWork{coder: f, t: t, units: len(f.units), turn: turn}
+}
+
+// appendUnit implements unitCoder.
+func (f *pcaFit) appendUnit(dst []byte, w *unitWork, i int) []byte {
+	s := pcaPool.Get().(*pcaScratch)
+	defer pcaPool.Put(s)
+	return s.appendUnit(dst, w.t, f, &f.units[i], &w.turn)
+}
+
+// afterUnit implements unitCoder.
+func (f *pcaFit) afterUnit(w *unitWork, src []byte, i int) (rest []byte, err error) {
+	_, rest, err = f.units[i].cut(src, w.t.Tokens, w.t.Shape)
+	return rest, err
+}
+
+// restoreUnit implements unitCoder.
+func (f *pcaFit) restoreUnit(w *unitWork, src []byte, i int) error {
+	s := pcaPool.Get().(*pcaScratch)
+	defer pcaPool.Put(s)
+	p, _, err := f.units[i].cut(src, w.t.Tokens, w.t.Shape)
+	if err != nil {
+		return err
+	}
+	return s.restoreUnit(w.t, f, &f.units[i], p, &w.turn)
 }
 
 func (s *pcaScratch) appendUnit(dst []byte, src kv.Tensor, f *pcaFit, u *pcaUnit, turn *keyTurner) []byte {
@@ -225,7 +253,7 @@ func (c *pcaECSQ) Decompress(dst kv.Tensor, src []byte) error {
 	if err != nil {
 		return err
 	}
-	return restoreUnits(src, c.workers, len(c.fit.units), unitWork{pca: c.fit, t: dst, turn: turn})
+	return restoreUnits(src, c.workers, c.fit.work(dst, turn))
 }
 
 func (s *pcaScratch) restoreUnit(dst kv.Tensor, f *pcaFit, u *pcaUnit, p pcaCut, turn *keyTurner) error {

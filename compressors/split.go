@@ -39,7 +39,7 @@ func init() {
 			if p.Coder != "rans" && p.Coder != "huff0" {
 				return nil, fmt.Errorf("coder is %q, want huff0 or rans", p.Coder)
 			}
-			return split{p.Coder == "rans"}, nil
+			return byLayers(split{p.Coder == "rans"}), nil
 		},
 	})
 	Certify("lossless_split", Certificate{
@@ -68,35 +68,42 @@ func newSplitPlanes(buf []byte) splitPlanes {
 		low: buf[bytecode.BlockMax : 2*bytecode.BlockMax]}
 }
 
-// AppendCompress implements Codec.
-func (c split) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	buf := bytecode.Buffer(2 * bytecode.BlockMax)
-	defer bytecode.Release(buf)
-	p := newSplitPlanes(*buf)
+// check implements layerCoder.
+func (split) check(kv.Tensor) error { return nil }
+
+// begin returns scratch, which release gives back.
+func (c split) begin() (p splitPlanes, buf *[]byte) {
+	buf = bytecode.Buffer(2 * bytecode.BlockMax)
+	p = newSplitPlanes(*buf)
 	if c.rans {
-		p.rans = newExponentScratch()
-		defer p.rans.release()
+		p.rans = exponentScratches.Get().(*exponentScratch)
 	}
-	for _, side := range kv.Sides {
-		if src.Dim(side) == 0 {
-			continue
-		}
-		for l := range src.Layers {
-			filled := 0
-			for h := range src.Heads {
-				for plane := src.Plane(side, l, h); len(plane) > 0; {
-					n := min(len(plane), bytecode.BlockMax-filled)
-					splitBits(p.high[filled:filled+n], p.low[filled:filled+n], plane[:n])
-					plane = plane[n:]
-					if filled += n; filled == bytecode.BlockMax {
-						dst, filled = p.flush(dst, filled), 0
-					}
-				}
+	return p, buf
+}
+
+func (p splitPlanes) release(buf *[]byte) {
+	bytecode.Release(buf)
+	if p.rans != nil {
+		p.rans.release()
+	}
+}
+
+// appendLayer implements layerCoder.
+func (c split) appendLayer(dst []byte, src kv.Tensor, side kv.Side, layer int) []byte {
+	p, buf := c.begin()
+	defer p.release(buf)
+	filled := 0
+	for h := range src.Heads {
+		for plane := src.Plane(side, layer, h); len(plane) > 0; {
+			n := min(len(plane), bytecode.BlockMax-filled)
+			splitBits(p.high[filled:filled+n], p.low[filled:filled+n], plane[:n])
+			plane = plane[n:]
+			if filled += n; filled == bytecode.BlockMax {
+				dst, filled = p.flush(dst, filled), 0
 			}
-			dst = p.flush(dst, filled)
 		}
 	}
-	return dst, nil
+	return p.flush(dst, filled)
 }
 
 func (p splitPlanes) flush(dst []byte, n int) []byte {
@@ -128,43 +135,39 @@ func (split) AppendSections(dst []Section, _ kv.Tensor, payload []byte) ([]Secti
 	return append(dst, Section{Header, headers}, Section{Codes, codes}, Section{Raw, raw}), nil
 }
 
-// Decompress implements Codec.
-func (c split) Decompress(dst kv.Tensor, src []byte) error {
-	buf := bytecode.Buffer(2 * bytecode.BlockMax)
-	defer bytecode.Release(buf)
-	p := newSplitPlanes(*buf)
-	if c.rans {
-		p.rans = newExponentScratch()
-		defer p.rans.release()
-	}
-	for _, side := range kv.Sides {
-		if dst.Dim(side) == 0 {
-			continue
+// afterLayer implements layerCoder.
+func (split) afterLayer(head kv.Tensor, side kv.Side, src []byte) (rest []byte, ok bool) {
+	runs := (layerBytes(head, side)/2 + bytecode.BlockMax - 1) / bytecode.BlockMax
+	for range 2 * runs {
+		if _, _, src, ok = bytecode.SkipBlock(src); !ok {
+			return nil, false
 		}
-		for l := range dst.Layers {
-			left := layerBytes(dst, side) / 2 // values of this layer not yet read
-			have, at := 0, 0
-			for h := range dst.Heads {
-				for plane := dst.Plane(side, l, h); len(plane) > 0; {
-					if at == have {
-						have, at = min(left, bytecode.BlockMax), 0
-						var ok bool
-						if src, ok = p.read(src, have); !ok {
-							return corrupt("a plane of layer %d of %v does not decompress", l, side)
-						}
-						left -= have
-					}
-					n := min(len(plane), have-at)
-					mergeBits(plane[:n], p.high[at:at+n], p.low[at:at+n])
-					plane, at = plane[n:], at+n
+	}
+	return src, true
+}
+
+// readLayer implements layerCoder.
+func (c split) readLayer(dst kv.Tensor, side kv.Side, layer int, src []byte) bool {
+	p, buf := c.begin()
+	defer p.release(buf)
+	left := layerBytes(dst, side) / 2 // values not yet read
+	have, at := 0, 0
+	for h := range dst.Heads {
+		for plane := dst.Plane(side, layer, h); len(plane) > 0; {
+			if at == have {
+				have, at = min(left, bytecode.BlockMax), 0
+				var ok bool
+				if src, ok = p.read(src, have); !ok {
+					return false
 				}
+				left -= have
 			}
+			n := min(len(plane), have-at)
+			mergeBits(plane[:n], p.high[at:at+n], p.low[at:at+n])
+			plane, at = plane[n:], at+n
 		}
 	}
-	if len(src) > 0 {
-		return corrupt("%d bytes too many", len(src))
-	}
-	return nil
+	return len(src) == 0
 }
 
 func (p splitPlanes) read(src []byte, n int) ([]byte, bool) {

@@ -2,7 +2,6 @@ package compressors
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"kvgauge/compressors/kv"
@@ -22,7 +21,7 @@ import (
 // Payload: that of the coder.
 type trunc struct {
 	bits uint
-	next Codec
+	next layerCoder
 }
 
 type truncParams struct {
@@ -42,9 +41,9 @@ func init() {
 			}
 			switch p.Coder {
 			case "split":
-				return trunc{uint(p.Bits), split{}}, nil
+				return byLayers(trunc{uint(p.Bits), split{}}), nil
 			case "exp":
-				return trunc{uint(p.Bits), exponent{classes: 8, rans: true}}, nil
+				return byLayers(trunc{uint(p.Bits), exponent{classes: 8, rans: true}}), nil
 			}
 			return nil, fmt.Errorf("coder is %q, want split or exp", p.Coder)
 		},
@@ -81,39 +80,20 @@ func (c trunc) workBytes(head kv.Tensor) int {
 
 var truncPool = sync.Pool{New: func() any { return new([]uint16) }}
 
-// AppendCompress implements Codec. The coders lay out layers one after the other, so a layer at a
-// time makes the payload of the whole.
-func (c trunc) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	if err := checkFinite(src); err != nil {
-		return dst, err
-	}
+// check implements layerCoder.
+func (trunc) check(src kv.Tensor) error { return checkFinite(src) }
+
+// appendLayer implements layerCoder.
+func (c trunc) appendLayer(dst []byte, src kv.Tensor, side kv.Side, layer int) []byte {
 	buf := truncPool.Get().(*[]uint16)
 	defer truncPool.Put(buf)
-	base := len(dst)
-	for _, side := range kv.Sides {
-		if src.Elements(side) == 0 {
-			continue
-		}
-		n := src.Elements(side) / src.Layers
-		*buf = slices.Grow((*buf)[:0], n)[:n]
-		one := kv.Tensor{Shape: src.Shape, DType: src.DType, Stride: src.Tokens}
-		one.Layers, one.Bits[side] = 1, *buf
-		if side == kv.K {
-			one.ValueDim = 0
-		} else {
-			one.KeyDim = 0
-		}
-		for l := range src.Layers {
-			for h := range src.Heads {
-				c.round(one.Plane(side, 0, h), src.Plane(side, l, h), src.DType)
-			}
-			var err error
-			if dst, err = c.next.AppendCompress(dst, one); err != nil {
-				return dst[:base], err
-			}
-		}
+	*buf = growTo(*buf, src.Elements(side)/src.Layers)
+	one := kv.Tensor{Shape: src.Shape, DType: src.DType, Stride: src.Tokens}
+	one.Layers, one.Bits[side] = 1, *buf
+	for h := range src.Heads {
+		c.round(one.Plane(side, 0, h), src.Plane(side, layer, h), src.DType)
 	}
-	return dst, nil
+	return c.next.appendLayer(dst, one, side, 0)
 }
 
 // round writes src to dst with the last bits of fractions rounded away. A carry into the exponent
@@ -135,10 +115,17 @@ func (c trunc) round(dst, src []uint16, d kv.DType) {
 	}
 }
 
-// Decompress implements Codec.
-func (c trunc) Decompress(dst kv.Tensor, src []byte) error { return c.next.Decompress(dst, src) }
+// afterLayer implements layerCoder.
+func (c trunc) afterLayer(head kv.Tensor, side kv.Side, src []byte) (rest []byte, ok bool) {
+	return c.next.afterLayer(head, side, src)
+}
+
+// readLayer implements layerCoder.
+func (c trunc) readLayer(dst kv.Tensor, side kv.Side, layer int, src []byte) bool {
+	return c.next.readLayer(dst, side, layer, src)
+}
 
 // AppendSections implements Sectioner.
 func (c trunc) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error) {
-	return c.next.(Sectioner).AppendSections(dst, head, payload)
+	return c.next.AppendSections(dst, head, payload)
 }

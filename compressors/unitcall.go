@@ -7,51 +7,22 @@ import (
 	"kvgauge/compressors/kv"
 )
 
-// unitWork is what pca_ecsq or kvtc is to do with a tensor, unit by unit: one of the two fits is set.
+// A unitCoder codes a tensor in units, each on its own, whose bytes follow one another.
+type unitCoder interface {
+	appendUnit(dst []byte, w *unitWork, i int) []byte
+	// afterUnit returns what follows unit i, which begins src.
+	afterUnit(w *unitWork, src []byte, i int) (rest []byte, err error)
+	// restoreUnit fills the tensor from unit i, which is all of src.
+	restoreUnit(w *unitWork, src []byte, i int) error
+}
+
+// unitWork is what a unitCoder is to do with a tensor.
 type unitWork struct {
-	pca      *pcaFit
-	kvtc     *kvtcFit
+	coder    unitCoder
 	t        kv.Tensor
-	turn     keyTurner
-	from, to int // tokens that kvtc codes
-}
-
-// appendUnit appends unit i.
-func (w *unitWork) appendUnit(dst []byte, i int) []byte {
-	if w.pca != nil {
-		s := pcaPool.Get().(*pcaScratch)
-		defer pcaPool.Put(s)
-		return s.appendUnit(dst, w.t, w.pca, &w.pca.units[i], &w.turn)
-	}
-	s := kvtcPool.Get().(*kvtcScratch)
-	defer kvtcPool.Put(s)
-	return s.appendUnit(dst, w.t, w.kvtc.units[i], w.from, w.to, &w.turn)
-}
-
-// rest returns what follows unit i, which begins src.
-func (w *unitWork) rest(src []byte, i int) (rest []byte, err error) {
-	if w.pca != nil {
-		_, rest, err = w.pca.units[i].cut(src, w.t.Tokens, w.t.Shape)
-	} else {
-		_, rest, err = cutKVTC(w.kvtc.units[i], src, w.to-w.from)
-	}
-	return rest, err
-}
-
-// restore fills the tensor from unit i, which is all of src.
-func (w *unitWork) restore(src []byte, i int) error {
-	if w.pca != nil {
-		s := pcaPool.Get().(*pcaScratch)
-		defer pcaPool.Put(s)
-		p, _, err := w.pca.units[i].cut(src, w.t.Tokens, w.t.Shape)
-		if err != nil {
-			return err
-		}
-		return s.restoreUnit(w.t, w.pca, &w.pca.units[i], p, &w.turn)
-	}
-	s := kvtcPool.Get().(*kvtcScratch)
-	defer kvtcPool.Put(s)
-	return s.restoreUnit(w.t, w.kvtc.units[i], src, w.from, w.to, &w.turn)
+	units    int
+	turn     keyTurner // of coders that take keys before rotation
+	from, to int       // tokens that are coded, where not all are
 }
 
 // A unitCall does unitWork on several goroutines: each unit has a buffer, or a part of the payload.
@@ -60,7 +31,7 @@ type unitCall struct {
 	reads  bool
 	parts  [][]byte // buffers, which stay
 	inputs [][]byte
-	failed atomic.Bool
+	bad    atomic.Int64 // units less the first that does not decode; 0 if all do
 }
 
 var unitCalls = sync.Pool{New: func() any { return new(unitCall) }}
@@ -68,41 +39,46 @@ var unitCalls = sync.Pool{New: func() any { return new(unitCall) }}
 // piece implements pieces.
 func (k *unitCall) piece(i int) {
 	if !k.reads {
-		k.parts[i] = k.appendUnit(k.parts[i][:0], i)
-	} else if k.restore(k.inputs[i], i) != nil {
-		k.failed.Store(true)
+		k.parts[i] = k.coder.appendUnit(k.parts[i][:0], &k.unitWork, i)
+		return
+	}
+	if k.coder.restoreUnit(&k.unitWork, k.inputs[i], i) == nil {
+		return
+	}
+	for old := k.bad.Load(); int64(k.units-i) > old; old = k.bad.Load() {
+		k.bad.CompareAndSwap(old, int64(k.units-i))
 	}
 }
 
-// appendUnits appends units units to dst.
-func appendUnits(dst []byte, workers, units int, work unitWork) []byte {
+// appendUnits appends all units to dst.
+func appendUnits(dst []byte, workers int, work unitWork) []byte {
 	k := unitCalls.Get().(*unitCall)
 	defer k.release()
 	k.unitWork, k.reads = work, false
 	if workers <= 1 {
-		for i := range units {
-			dst = k.appendUnit(dst, i)
+		for i := range k.units {
+			dst = k.coder.appendUnit(dst, &k.unitWork, i)
 		}
 		return dst
 	}
-	for len(k.parts) < units {
+	for len(k.parts) < k.units {
 		k.parts = append(k.parts, nil)
 	}
-	inParallel(workers, units, k)
-	for _, part := range k.parts[:units] {
+	inParallel(workers, k.units, k)
+	for _, part := range k.parts[:k.units] {
 		dst = append(dst, part...)
 	}
 	return dst
 }
 
 // restoreUnits undoes appendUnits; src is all that was appended.
-func restoreUnits(src []byte, workers, units int, work unitWork) error {
+func restoreUnits(src []byte, workers int, work unitWork) error {
 	k := unitCalls.Get().(*unitCall)
 	defer k.release()
 	k.unitWork, k.reads, k.inputs = work, true, k.inputs[:0]
-	k.failed.Store(false)
-	for i := range units {
-		rest, err := k.rest(src, i)
+	k.bad.Store(0)
+	for i := range k.units {
+		rest, err := k.coder.afterUnit(&k.unitWork, src, i)
 		if err != nil {
 			return err
 		}
@@ -112,9 +88,9 @@ func restoreUnits(src []byte, workers, units int, work unitWork) error {
 	if len(src) > 0 {
 		return corrupt("%d bytes left over", len(src))
 	}
-	inParallel(max(workers, 1), units, k)
-	if k.failed.Load() {
-		return corrupt("a stream does not decode")
+	inParallel(max(workers, 1), k.units, k)
+	if bad := k.units - int(k.bad.Load()); bad < k.units {
+		return k.coder.restoreUnit(&k.unitWork, k.inputs[bad], bad) // for the error
 	}
 	return nil
 }
