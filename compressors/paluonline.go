@@ -26,7 +26,7 @@ func init() {
 		Source: "Chang et al., arXiv 2407.21118", Tags: []string{"low rank"},
 		Defaults: paluParams{Bits: 4, Rank: .5, Heads: 4, PreRope: true},
 		Variants: []paluParams{{Bits: 8, Rank: .25, Heads: 1, Group: 8}},
-		New:      func(p paluParams) (Codec, error) { return &paluOnline{p}, p.check() },
+		New:      func(p paluParams) (Codec, error) { return bySpans(&paluOnline{p}), p.check() },
 	})
 	Certify("palu_online", Certificate{
 		Deviations: []string{
@@ -48,7 +48,6 @@ func (c *paluOnline) Capabilities() Capabilities {
 // onlineScratch is room for the rows of a whole span.
 type onlineScratch struct {
 	palu    paluScratch
-	spans   []span
 	rows    []float32
 	column  []float32
 	left    []float64
@@ -66,67 +65,34 @@ var onlinePool = sync.Pool{New: func() any {
 	return &onlineScratch{rotated: map[int]rotate.Hadamard{}}
 }}
 
-// sizes returns the bytes of modes, scales and codes, and of bases.
-func (c *paluOnline) sizes(shape kv.Shape, spans []span) (n paluSizes, bases int) {
-	n.modes = len(spans)
-	for _, s := range spans {
-		width := s.channels(shape)
-		rank := min(c.rank(width), shape.Tokens)
-		a, b := c.rowBytes(rank)
-		n.scales += a * shape.Tokens
-		n.codes += b * shape.Tokens
-		if shape.Tokens > 0 {
-			bases += 4*width + 2*rank*width
-		}
+// check implements spanCoder.
+func (c *paluOnline) check(kv.Shape, []span) error { return nil }
+
+// sizes implements spanCoder: scales, codes and a basis.
+func (c *paluOnline) sizes(shape kv.Shape, s span) payloadRuns {
+	if shape.Tokens == 0 {
+		return payloadRuns{}
 	}
-	return n, bases
+	width := s.channels(shape)
+	rank := min(c.rank(width), shape.Tokens)
+	scales, codes := c.rowBytes(rank)
+	return payloadRuns{scales * shape.Tokens, codes * shape.Tokens, 4*width + 2*rank*width}
 }
 
-// PredictedBytes implements Sizer.
-func (c *paluOnline) PredictedBytes(head kv.Tensor) int {
-	n, bases := c.sizes(head.Shape, c.appendSpans(nil, head.Shape))
-	return n.modes + n.scales + n.codes + bases
+// compress implements spanCoder.
+func (c *paluOnline) compress(w *onlineScratch, src kv.Tensor, s span, turn *keyTurner, out [3][]byte) byte {
+	rank := min(c.rank(s.channels(src.Shape)), src.Tokens)
+	if mode := w.fit(src, s, turn, rank, out[2], true); mode != pcaCoded {
+		return mode
+	}
+	return w.palu.compress(&c.paluParams, src, s, &w.basis, turn, out[0], out[1])
 }
 
-// AppendCompress implements Codec.
-func (c *paluOnline) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	if err := checkFinite(src); err != nil {
-		return dst, err
-	}
-	turn, err := turner(src, c.PreRope)
-	if err != nil {
-		return dst, err
-	}
-	w := onlinePool.Get().(*onlineScratch)
-	defer onlinePool.Put(w)
-	w.spans = c.appendSpans(w.spans[:0], src.Shape)
-	n, bases := c.sizes(src.Shape, w.spans)
-	base := len(dst)
-	dst = growBytes(dst, n.modes+n.scales+n.codes+bases)
-	modes, scales, codes := n.cut(dst[base:])
-	out := dst[base+n.modes+n.scales+n.codes:]
-	for i, s := range w.spans {
-		if src.Tokens == 0 {
-			modes[i] = pcaZero
-			continue
-		}
-		width := s.channels(src.Shape)
-		rank := min(c.rank(width), src.Tokens)
-		mine := out[:4*width+2*rank*width]
-		out = out[len(mine):]
-		a, z := c.rowBytes(rank)
-		a, z = a*src.Tokens, z*src.Tokens
-		if modes[i] = w.fit(src, s, &turn, rank, mine, true); modes[i] == pcaCoded {
-			modes[i] = w.palu.compress(&c.paluParams, src, s, &w.basis, &turn, scales[:a], codes[:z])
-		}
-		if modes[i] != pcaCoded {
-			clear(mine)
-			clear(scales[:a])
-			clear(codes[:z])
-		}
-		scales, codes = scales[a:], codes[z:]
-	}
-	return appendRawSpans(dst, base, src, w.spans), nil
+// restore implements spanCoder.
+func (c *paluOnline) restore(w *onlineScratch, dst kv.Tensor, s span, turn *keyTurner, in [3][]byte) bool {
+	width := s.channels(dst.Shape)
+	return w.read(in[2], width, min(c.rank(width), dst.Tokens)) &&
+		w.palu.restore(&c.paluParams, dst, s, &w.basis, turn, in[0], in[1])
 }
 
 // fit writes the mean and directions of a span, with a Hadamard matrix in them if spread is true, and
@@ -218,45 +184,15 @@ func (w *onlineScratch) read(in []byte, width, rank int) bool {
 	return true
 }
 
-// Decompress implements Codec.
-func (c *paluOnline) Decompress(dst kv.Tensor, src []byte) error {
-	turn, err := backTurner(dst, c.PreRope)
-	if err != nil {
-		return err
-	}
-	w := onlinePool.Get().(*onlineScratch)
-	defer onlinePool.Put(w)
-	w.spans = c.appendSpans(w.spans[:0], dst.Shape)
-	n, bases := c.sizes(dst.Shape, w.spans)
-	if err := restoreRawSpans(dst, w.spans, src, n.modes+n.scales+n.codes+bases); err != nil {
-		return err
-	}
-	modes, scales, codes := n.cut(src)
-	in := src[n.modes+n.scales+n.codes:]
-	for i, s := range w.spans {
-		if dst.Tokens == 0 {
-			continue
-		}
-		width := s.channels(dst.Shape)
-		rank := min(c.rank(width), dst.Tokens)
-		a, z := c.rowBytes(rank)
-		a, z = a*dst.Tokens, z*dst.Tokens
-		if modes[i] == pcaCoded && !(w.read(in, width, rank) &&
-			w.palu.restore(&c.paluParams, dst, s, &w.basis, &turn, scales[:a], codes[:z])) {
-			return corrupt("palu_online: a basis or scale that no group has in %v, layer %d", s.side, s.layer)
-		}
-		scales, codes, in = scales[a:], codes[z:], in[4*width+2*rank*width:]
-	}
-	return nil
-}
-
 // AppendSections implements Sectioner.
 func (c *paluOnline) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error) {
-	n, bases := c.sizes(head.Shape, c.appendSpans(nil, head.Shape))
-	raw := len(payload) - n.modes - n.scales - n.codes - bases
-	if raw < 0 {
-		return dst, corrupt("cut short")
+	spans := c.appendSpans(nil, head.Shape)
+	var n payloadRuns
+	for _, s := range spans {
+		for i, size := range c.sizes(head.Shape, s) {
+			n[i] += size
+		}
 	}
-	return append(dst, Section{Header, n.modes}, Section{Scales, n.scales}, Section{Codes, n.codes},
-		Section{Tables, bases}, Section{Raw, raw}), nil
+	return appendSpanSections(dst, payload, Section{Header, len(spans)}, Section{Scales, n[0]},
+		Section{Codes, n[1]}, Section{Tables, n[2]})
 }

@@ -75,7 +75,8 @@ func TestParallelSaysWhereTheFirstNonFiniteValueIs(t *testing.T) {
 func TestParallelAllocatesNothing(t *testing.T) {
 	src := codectest.Tensor(4, kv.Shape{Layers: 4, Heads: 2, Tokens: 64, KeyDim: 64, ValueDim: 64}, kv.F16)
 	dst := src.Clone()
-	for _, spec := range []string{"uniform", "kivi", "hadamard", "q4_0", "mxfp4", "fp8_e4m3:scale=head"} {
+	for _, spec := range []string{"uniform", "kivi", "hadamard", "q4_0", "mxfp4", "fp8_e4m3:scale=head",
+		"lossless_split", "lossless_exp", "gear", "svdq", "xkv"} {
 		_, c, _ := compressors.Open(spec)
 		c = compressors.Parallel(c, 2)
 		var payload []byte

@@ -85,7 +85,7 @@ func newSVDq(p svdqParams) (Codec, error) {
 	if p.Group < 0 {
 		return nil, fmt.Errorf("group is %d, want 0 or more", p.Group)
 	}
-	return c, nil
+	return bySpans(c), nil
 }
 
 // Capabilities implements Codec.
@@ -109,8 +109,16 @@ type svdqSizes struct{ rank, groups, basis, scales, codes int }
 
 func (n svdqSizes) total() int { return n.basis + n.scales + n.codes }
 
-// sizes returns that of a span; it is zero for one that is never coded.
-func (c *svdq) sizes(shape kv.Shape, s span) (n svdqSizes) {
+// check implements spanCoder.
+func (c *svdq) check(kv.Shape, []span) error { return nil }
+
+// sizes implements spanCoder.
+func (c *svdq) sizes(shape kv.Shape, s span) payloadRuns {
+	return payloadRuns{c.divide(shape, s).total()}
+}
+
+// divide returns how the bytes of a span divide; all is zero for one that is never coded.
+func (c *svdq) divide(shape kv.Shape, s span) (n svdqSizes) {
 	width := s.channels(shape)
 	if c.sides[s.side] == nil || shape.Tokens == 0 {
 		return n
@@ -130,59 +138,9 @@ func (c *svdq) sizes(shape kv.Shape, s span) (n svdqSizes) {
 	return n
 }
 
-// coded returns the bytes of a payload before its raw spans.
-func (c *svdq) coded(shape kv.Shape, spans []span) int {
-	n := len(spans)
-	for _, s := range spans {
-		n += c.sizes(shape, s).total()
-	}
-	return n
-}
-
-// PredictedBytes implements Sizer.
-func (c *svdq) PredictedBytes(head kv.Tensor) int {
-	n := c.coded(head.Shape, c.appendSpans(nil, head.Shape))
-	if c.sides[kv.V] == nil {
-		n += 2 * head.Elements(kv.V)
-	}
-	return n
-}
-
-// AppendCompress implements Codec.
-func (c *svdq) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	if err := checkFinite(src); err != nil {
-		return dst, err
-	}
-	turn, err := turner(src, c.PreRope)
-	if err != nil {
-		return dst, err
-	}
-	w := onlinePool.Get().(*onlineScratch)
-	defer onlinePool.Put(w)
-	w.spans = c.appendSpans(w.spans[:0], src.Shape)
-	base := len(dst)
-	dst = growBytes(dst, c.coded(src.Shape, w.spans))
-	out := dst[base+len(w.spans):]
-	for i, s := range w.spans {
-		n := c.sizes(src.Shape, s)
-		mine := out[:n.total()]
-		out = out[n.total():]
-		if dst[base+i] = c.compress(w, src, s, &turn, n, mine); dst[base+i] != pcaCoded {
-			clear(mine)
-		}
-	}
-	return appendRawSpans(dst, base, src, w.spans), nil
-}
-
-// compress writes one span and returns how it is to be kept.
-func (c *svdq) compress(w *onlineScratch, src kv.Tensor, s span, turn *keyTurner, n svdqSizes,
-	out []byte) byte {
-	if src.Tokens == 0 {
-		return pcaZero
-	}
-	if n.total() == 0 {
-		return pcaRaw
-	}
+// compress implements spanCoder.
+func (c *svdq) compress(w *onlineScratch, src kv.Tensor, s span, turn *keyTurner, parts [3][]byte) byte {
+	n, out := c.divide(src.Shape, s), parts[0]
 	if w.fit(src, s, turn, n.rank, out[:n.basis], false) != pcaCoded {
 		return pcaRaw
 	}
@@ -255,36 +213,9 @@ func svdqRange(x []float32, bits int) (lo, hi float32) {
 	return float32(mean - off), float32(mean + off)
 }
 
-// Decompress implements Codec.
-func (c *svdq) Decompress(dst kv.Tensor, src []byte) error {
-	turn, err := backTurner(dst, c.PreRope)
-	if err != nil {
-		return err
-	}
-	w := onlinePool.Get().(*onlineScratch)
-	defer onlinePool.Put(w)
-	w.spans = c.appendSpans(w.spans[:0], dst.Shape)
-	if err := restoreRawSpans(dst, w.spans, src, c.coded(dst.Shape, w.spans)); err != nil {
-		return err
-	}
-	modes, in := src[:len(w.spans)], src[len(w.spans):]
-	for i, s := range w.spans {
-		n := c.sizes(dst.Shape, s)
-		mine := in[:n.total()]
-		in = in[n.total():]
-		if modes[i] != pcaCoded {
-			continue
-		}
-		if n.total() == 0 || !c.restore(w, dst, s, &turn, n, mine) {
-			return corrupt("svdq: a basis or scale that no span has in %v, layer %d", s.side, s.layer)
-		}
-	}
-	return nil
-}
-
-// restore fills one span, and returns false for bytes that none has.
-func (c *svdq) restore(w *onlineScratch, dst kv.Tensor, s span, turn *keyTurner, n svdqSizes,
-	in []byte) bool {
+// restore implements spanCoder.
+func (c *svdq) restore(w *onlineScratch, dst kv.Tensor, s span, turn *keyTurner, parts [3][]byte) bool {
+	n, in := c.divide(dst.Shape, s), parts[0]
 	width := s.channels(dst.Shape)
 	if !w.read(in, width, n.rank) {
 		return false
@@ -325,17 +256,13 @@ func (c *svdq) restore(w *onlineScratch, dst kv.Tensor, s span, turn *keyTurner,
 
 // AppendSections implements Sectioner. Kinds alternate: the sizes are totals.
 func (c *svdq) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error) {
-	spans := c.appendSpans(nil, head.Shape)
-	raw, sum := len(payload)-c.coded(head.Shape, spans), svdqSizes{}
-	if raw < 0 {
-		return dst, corrupt("cut short")
-	}
+	spans, sum := c.appendSpans(nil, head.Shape), svdqSizes{}
 	for _, s := range spans {
-		n := c.sizes(head.Shape, s)
+		n := c.divide(head.Shape, s)
 		sum.basis += n.basis
 		sum.scales += n.scales
 		sum.codes += n.codes
 	}
-	return append(dst, Section{Header, len(spans)}, Section{Tables, sum.basis}, Section{Scales, sum.scales},
-		Section{Codes, sum.codes}, Section{Raw, raw}), nil
+	return appendSpanSections(dst, payload, Section{Header, len(spans)}, Section{Tables, sum.basis},
+		Section{Scales, sum.scales}, Section{Codes, sum.codes})
 }

@@ -42,11 +42,8 @@ func (k *unitCall) piece(i int) {
 		k.parts[i] = k.coder.appendUnit(k.parts[i][:0], &k.unitWork, i)
 		return
 	}
-	if k.coder.restoreUnit(&k.unitWork, k.inputs[i], i) == nil {
-		return
-	}
-	for old := k.bad.Load(); int64(k.units-i) > old; old = k.bad.Load() {
-		k.bad.CompareAndSwap(old, int64(k.units-i))
+	if k.coder.restoreUnit(&k.unitWork, k.inputs[i], i) != nil {
+		leastBad(&k.bad, k.units-i)
 	}
 }
 

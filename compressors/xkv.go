@@ -45,7 +45,7 @@ func init() {
 			if !(p.KeyRank > 0 && p.KeyRank <= 1) || !(p.ValueRank > 0 && p.ValueRank <= 1) {
 				return nil, fmt.Errorf("ranks are %v and %v, want more than 0, at most 1", p.KeyRank, p.ValueRank)
 			}
-			return &xkv{p}, nil
+			return bySpans(&xkv{p}), nil
 		},
 	})
 	g := &graded{db: 60, layers: 4, heads: 2,
@@ -85,55 +85,26 @@ func (c *xkv) rank(shape kv.Shape, s span) (rank, width int) {
 	return min(max(1, int(math.Round(share*float64(width)))), width, shape.Tokens), width
 }
 
-// coded returns the bytes of a payload before its raw groups.
-func (c *xkv) coded(shape kv.Shape, spans []span) int {
-	n := len(spans)
+// check implements spanCoder.
+func (c *xkv) check(shape kv.Shape, spans []span) error {
 	for _, s := range spans {
-		rank, width := c.rank(shape, s)
-		n += 2 * rank * (shape.Tokens + width)
-	}
-	return n
-}
-
-// PredictedBytes implements Sizer.
-func (c *xkv) PredictedBytes(head kv.Tensor) int {
-	return c.coded(head.Shape, c.appendSpans(nil, head.Shape))
-}
-
-// AppendCompress implements Codec.
-func (c *xkv) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	if err := checkFinite(src); err != nil {
-		return dst, err
-	}
-	turn, err := turner(src, c.PreRope)
-	if err != nil {
-		return dst, err
-	}
-	w := onlinePool.Get().(*onlineScratch)
-	defer onlinePool.Put(w)
-	w.spans = c.appendSpans(w.spans[:0], src.Shape)
-	for _, s := range w.spans {
-		if n := min(src.Tokens, s.channels(src.Shape)); n > xkvWidest {
-			return dst, fmt.Errorf("%w: a decomposition of rank %d, want at most %d: share fewer layers",
+		if n := min(shape.Tokens, s.channels(shape)); n > xkvWidest {
+			return fmt.Errorf("%w: a decomposition of rank %d, want at most %d: share fewer layers",
 				ErrUnsupported, n, xkvWidest)
 		}
 	}
-	base := len(dst)
-	dst = growBytes(dst, c.coded(src.Shape, w.spans))
-	out := dst[base+len(w.spans):]
-	for i, s := range w.spans {
-		rank, width := c.rank(src.Shape, s)
-		mine := out[:2*rank*(src.Tokens+width)]
-		out = out[len(mine):]
-		if dst[base+i] = w.factor(src, s, &turn, rank, width, mine); dst[base+i] != pcaCoded {
-			clear(mine)
-		}
-	}
-	return appendRawSpans(dst, base, src, w.spans), nil
+	return nil
 }
 
-// factor writes the factors of one group and returns how it is to be kept.
-func (w *onlineScratch) factor(src kv.Tensor, s span, turn *keyTurner, rank, width int, out []byte) byte {
+// sizes implements spanCoder.
+func (c *xkv) sizes(shape kv.Shape, s span) payloadRuns {
+	rank, width := c.rank(shape, s)
+	return payloadRuns{2 * rank * (shape.Tokens + width)}
+}
+
+// compress implements spanCoder.
+func (c *xkv) compress(w *onlineScratch, src kv.Tensor, s span, turn *keyTurner, out [3][]byte) byte {
+	rank, width := c.rank(src.Shape, s)
 	w.rows = growTo(w.rows, src.Tokens*width)
 	s.load(w.rows, src, 0, src.Tokens, turn, &w.palu.span)
 	if squares(w.rows) == 0 {
@@ -141,62 +112,39 @@ func (w *onlineScratch) factor(src kv.Tensor, s span, turn *keyTurner, rank, wid
 	}
 	w.left, w.right = growTo(w.left, src.Tokens*rank), growTo(w.right, rank*width)
 	w.work.Top(w.rows, src.Tokens, width, rank, w.left, w.right)
-	if !putHalves(out, w.left) || !putHalves(out[2*len(w.left):], w.right) {
+	if !putHalves(out[0], w.left) || !putHalves(out[0][2*len(w.left):], w.right) {
 		return pcaRaw
 	}
 	return pcaCoded
 }
 
-// Decompress implements Codec.
-func (c *xkv) Decompress(dst kv.Tensor, src []byte) error {
-	turn, err := backTurner(dst, c.PreRope)
-	if err != nil {
-		return err
-	}
-	w := onlinePool.Get().(*onlineScratch)
-	defer onlinePool.Put(w)
-	w.spans = c.appendSpans(w.spans[:0], dst.Shape)
-	if err := restoreRawSpans(dst, w.spans, src, c.coded(dst.Shape, w.spans)); err != nil {
-		return err
-	}
-	modes, in := src[:len(w.spans)], src[len(w.spans):]
-	for i, s := range w.spans {
-		rank, width := c.rank(dst.Shape, s)
-		n := rank * (dst.Tokens + width)
-		mine := in[:2*n]
-		in = in[2*n:]
-		if modes[i] != pcaCoded {
-			continue
+// restore implements spanCoder.
+func (c *xkv) restore(w *onlineScratch, dst kv.Tensor, s span, turn *keyTurner, in [3][]byte) bool {
+	rank, width := c.rank(dst.Shape, s)
+	w.latent = growTo(w.latent, rank*(dst.Tokens+width))
+	for k := range w.latent {
+		x, ok := getHalf(in[0][2*k:])
+		if !ok {
+			return false
 		}
-		w.latent = growTo(w.latent, n)
-		for k := range w.latent {
-			x, ok := getHalf(mine[2*k:])
-			if !ok {
-				return corrupt("xkv: a factor that is no number in %v, layers from %d", s.side, s.layer)
-			}
-			w.latent[k] = x
-		}
-		w.rows = growTo(w.rows, dst.Tokens*width)
-		clear(w.rows)
-		left, right := w.latent[:dst.Tokens*rank], w.latent[dst.Tokens*rank:]
-		accumulate(w.rows, left, right, dst.Tokens, rank, width)
-		s.store(dst, w.rows, 0, dst.Tokens, &turn, &w.palu.span)
+		w.latent[k] = x
 	}
-	return nil
+	w.rows = growTo(w.rows, dst.Tokens*width)
+	clear(w.rows)
+	left, right := w.latent[:dst.Tokens*rank], w.latent[dst.Tokens*rank:]
+	accumulate(w.rows, left, right, dst.Tokens, rank, width)
+	s.store(dst, w.rows, 0, dst.Tokens, turn, &w.palu.span)
+	return true
 }
 
 // AppendSections implements Sectioner. Kinds alternate: the sizes are totals.
 func (c *xkv) AppendSections(dst []Section, head kv.Tensor, payload []byte) ([]Section, error) {
-	spans := c.appendSpans(nil, head.Shape)
-	raw, codes, tables := len(payload)-c.coded(head.Shape, spans), 0, 0
-	if raw < 0 {
-		return dst, corrupt("cut short")
-	}
+	spans, codes, tables := c.appendSpans(nil, head.Shape), 0, 0
 	for _, s := range spans {
 		rank, width := c.rank(head.Shape, s)
 		codes += 2 * rank * head.Tokens
 		tables += 2 * rank * width
 	}
-	return append(dst, Section{Header, len(spans)}, Section{Codes, codes}, Section{Tables, tables},
-		Section{Raw, raw}), nil
+	return appendSpanSections(dst, payload, Section{Header, len(spans)}, Section{Codes, codes},
+		Section{Tables, tables})
 }
