@@ -14,34 +14,64 @@ func appendRaw(dst []byte, src kv.Tensor) []byte {
 	dst = growBytes(dst, src.RawBytes())
 	out := dst[n:]
 	for _, side := range kv.Sides {
-		if src.Dim(side) == 0 {
-			continue
-		}
-		for l := range src.Layers {
-			out = putLayer(out, src, side, l)
-		}
+		out = putPlanes(out, src, side, 0, src.Layers*src.Heads)
 	}
 	return dst
 }
 
+// readRaw undoes appendRaw, of src as long as dst's patterns.
+func readRaw(dst kv.Tensor, src []byte) {
+	for _, side := range kv.Sides {
+		src = readPlanes(dst, side, 0, dst.Layers*dst.Heads, src)
+	}
+}
+
 // putLayer writes the patterns of one layer of one side and returns what is left of dst.
 func putLayer(dst []byte, src kv.Tensor, side kv.Side, layer int) []byte {
-	for h := range src.Heads {
-		plane := src.Plane(side, layer, h)
+	return putPlanes(dst, src, side, layer*src.Heads, (layer+1)*src.Heads)
+}
+
+// readLayer undoes putLayer and returns what is left of src.
+func readLayer(dst kv.Tensor, side kv.Side, layer int, src []byte) []byte {
+	return readPlanes(dst, side, layer*dst.Heads, (layer+1)*dst.Heads, src)
+}
+
+// putPlanes writes the patterns of planes [from, to) of one side and returns what is left of dst.
+// Planes that lie side by side are copied in one go: of a long one, copy fetches no line of dst.
+func putPlanes(dst []byte, src kv.Tensor, side kv.Side, from, to int) []byte {
+	if all, ok := planes(src, side, from, to); ok {
+		putBits(dst, all)
+		return dst[2*len(all):]
+	}
+	for i := from; i < to; i++ {
+		plane := src.Plane(side, i/src.Heads, i%src.Heads)
 		putBits(dst, plane)
 		dst = dst[2*len(plane):]
 	}
 	return dst
 }
 
-// readLayer undoes putLayer and returns what is left of src.
-func readLayer(dst kv.Tensor, side kv.Side, layer int, src []byte) []byte {
-	for h := range dst.Heads {
-		plane := dst.Plane(side, layer, h)
+// readPlanes undoes putPlanes and returns what is left of src.
+func readPlanes(dst kv.Tensor, side kv.Side, from, to int, src []byte) []byte {
+	if all, ok := planes(dst, side, from, to); ok {
+		readBits(all, src)
+		return src[2*len(all):]
+	}
+	for i := from; i < to; i++ {
+		plane := dst.Plane(side, i/dst.Heads, i%dst.Heads)
 		readBits(plane, src)
 		src = src[2*len(plane):]
 	}
 	return src
+}
+
+// planes returns planes [from, to) of one side if they lie side by side.
+func planes(t kv.Tensor, side kv.Side, from, to int) ([]uint16, bool) {
+	if !t.Contiguous() {
+		return nil, false
+	}
+	n := t.Tokens * t.Dim(side)
+	return t.Bits[side][from*n : to*n], true
 }
 
 // growBytes extends dst by n bytes of arbitrary content.
