@@ -37,14 +37,13 @@ func (c *spanwise) spread(workers int) Codec { return &spanwise{c.spanCoder, wor
 
 // PredictedBytes implements Sizer.
 func (c *spanwise) PredictedBytes(head kv.Tensor) int {
-	spans := c.appendSpans(nil, head.Shape)
-	n := len(spans)
-	for _, s := range spans {
-		size := c.sizes(head.Shape, s).total()
-		if size == 0 {
-			size = 2 * s.channels(head.Shape) * head.Tokens
+	k := spanCalls.Get().(*spanCall)
+	defer k.release()
+	n := k.begin(c.spanCoder, head, keyTurner{})
+	for _, s := range k.spans {
+		if c.sizes(head.Shape, s).total() == 0 {
+			n += 2 * s.channels(head.Shape) * head.Tokens
 		}
-		n += size
 	}
 	return n
 }

@@ -1,9 +1,12 @@
 package compressors
 
 import (
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -110,30 +113,49 @@ func (w *wrapper) Capabilities() Capabilities {
 
 // AppendCompress implements Codec.
 func (w *wrapper) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
-	base := len(dst)
-	if w.lossy || !w.Capabilities().Lossless { // one rule for the whole, also for parts that would carry NaN
-		if err := checkFinite(src); err != nil {
-			return dst, err
-		}
-	}
+	base, lossy := len(dst), w.lossy || !w.Capabilities().Lossless
 	for _, p := range w.parts {
 		view, ok := p.view(src)
 		if !ok {
 			continue
 		}
-		// The length takes at most room bytes; it is written where it ends just before the payload.
-		at := len(dst)
-		dst = append(dst, make([]byte, binary.MaxVarintLen64)...)
 		var err error
-		if dst, err = p.codec.AppendCompress(dst, view); err != nil {
+		if lossy && p.codec.Capabilities().Lossless { // one rule for the whole: others see to it themselves
+			err = checkFinite(view)
+		}
+		if err == nil {
+			dst, err = p.append(dst, view)
+		}
+		if errors.Is(err, ErrNonFinite) {
+			err = cmp.Or(checkFinite(src), err) // names the place in the whole
+		}
+		if err != nil {
 			return dst[:base], err
 		}
-		n := len(dst) - at - binary.MaxVarintLen64
-		used := binary.PutUvarint(dst[at:], uint64(n))
-		copy(dst[at+used:], dst[at+binary.MaxVarintLen64:])
-		dst = dst[:at+used+n]
 	}
 	return dst, nil
+}
+
+// append appends the length of a part's payload and the payload.
+func (p part) append(dst []byte, view kv.Tensor) ([]byte, error) {
+	room := binary.MaxVarintLen64
+	if sizer, ok := p.codec.(Sizer); ok {
+		room = (max(bits.Len(uint(sizer.PredictedBytes(view))), 1) + 6) / 7
+	}
+	at := len(dst)
+	var blank [binary.MaxVarintLen64]byte
+	dst, err := p.codec.AppendCompress(append(dst, blank[:room]...), view)
+	if err != nil {
+		return dst, err
+	}
+	n := len(dst) - at - room
+	used := binary.PutUvarint(blank[:], uint64(n))
+	if used != room { // the size was not known, or groups are raw
+		dst = append(dst, blank[:]...)
+		copy(dst[at+used:], dst[at+room:at+room+n])
+	}
+	copy(dst[at:], blank[:used])
+	return dst[:at+used+n], nil
 }
 
 // spread implements spreader.
