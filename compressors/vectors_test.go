@@ -40,17 +40,27 @@ func outcomeOf(c compressors.Codec, src kv.Tensor, payload []byte) outcome {
 	return o
 }
 
-// checkVectors wants equal outcomes with vectors and without.
+// checkVectors wants equal outcomes with vectors of every kind and without.
 func checkVectors(t *testing.T, spec string, src kv.Tensor, payload []byte) {
 	t.Helper()
 	_, c, err := compressors.Open(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fast := outcomeOf(c, src, payload)
 	restore := kern.SetLevel(kern.Generic)
 	slow := outcomeOf(c, src, payload)
 	restore()
+	for _, l := range []kern.Level{kern.AVX2, kern.AVX512} {
+		restore := kern.SetLevel(l)
+		if kern.CurrentLevel() == l {
+			sameOutcome(t, spec+", "+l.String(), src, outcomeOf(c, src, payload), slow)
+		}
+		restore()
+	}
+}
+
+func sameOutcome(t *testing.T, spec string, src kv.Tensor, fast, slow outcome) {
+	t.Helper()
 	if fast.payload != slow.payload || fast.back != slow.back || fast.any != slow.any {
 		t.Fatalf("%s of %v %v: one form has an error: %v %v %v, %v %v %v", spec, src.DType, src.Shape,
 			fast.payload, fast.back, fast.any, slow.payload, slow.back, slow.any)

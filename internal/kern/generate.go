@@ -11,6 +11,7 @@ package kern
 //go:generate avo ./exponents -pkg kern -out ../exponents_amd64.s -stubs ../exponents_stubs_amd64.go
 //go:generate avo ./stream -pkg kern -out ../stream_amd64.s -stubs ../stream_stubs_amd64.go
 //go:generate avo ./exponents512 -pkg kern -out ../exponents512_amd64.s -stubs ../exponents512_stubs_amd64.go
+//go:generate avo ./micro512 -pkg kern -out ../micro512_amd64.s -stubs ../micro512_stubs_amd64.go
 //go:generate avo ./planes -pkg kern -out ../planes_amd64.s -stubs ../planes_stubs_amd64.go
 //go:generate avo ./rans -pkg kern -out ../rans_amd64.s -stubs ../rans_stubs_amd64.go
 //go:generate avo ./huff -pkg kern -out ../huff_amd64.s -stubs ../huff_stubs_amd64.go

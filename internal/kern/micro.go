@@ -39,6 +39,9 @@ func (m Micro) Compress(bf16 bool, codes, scales []byte, src []uint16, s MicroSc
 		return 0, 0
 	}
 	_, _ = codes[blocks*m.CodeBytes()-1], scales[blocks-1]
+	if some := blocks &^ 15; m == NVFP4 && vbmi() && some > 0 {
+		return compressNVFP4AVX512(bf16, codes, scales, src, some, s)
+	}
 	down := math.Float32frombits(s.Down << 23) // an exponent in its place
 	var left int
 	var t uint32
@@ -63,6 +66,17 @@ func (m Micro) Compress(bf16 bool, codes, scales []byte, src []uint16, s MicroSc
 		left, t = compressFP4BF16AVX2(&codes[0], &scales[0], &src[0], blocks, down, s.Limit)
 	default:
 		left, t = compressFP4F16AVX2(&codes[0], &scales[0], &src[0], blocks, down, s.Limit)
+	}
+	return uint16(t), blocks - left
+}
+
+func compressNVFP4AVX512(bf16 bool, codes, scales []byte, src []uint16, blocks int, s MicroScale) (uint16, int) {
+	var left int
+	var t uint32
+	if bf16 {
+		left, t = compressNVFP4BF16AVX512(&codes[0], &scales[0], &src[0], blocks, s.Tensor, s.Limit)
+	} else {
+		left, t = compressNVFP4F16AVX512(&codes[0], &scales[0], &src[0], blocks, s.Tensor, s.Limit)
 	}
 	return uint16(t), blocks - left
 }

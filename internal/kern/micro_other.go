@@ -67,3 +67,11 @@ func restoreMXFP4BF16AVX2(_ *uint16, _, _ *byte, _ int, _, _ float32) (left int)
 func restoreFP4BF16AVX2(_ *uint16, _, _ *byte, _ int, _, _ float32) (left int) {
 	panic("kern: no vector kernels")
 }
+
+func compressNVFP4F16AVX512(_, _ *byte, _ *uint16, _ int, _, _ float32) (left int, top uint32) {
+	panic("kern: no vector kernels")
+}
+
+func compressNVFP4BF16AVX512(_, _ *byte, _ *uint16, _ int, _, _ float32) (left int, top uint32) {
+	panic("kern: no vector kernels")
+}

@@ -1,0 +1,155 @@
+// Command micro512 writes the AVX-512 forms of what command micro writes, for the formats with
+// codes of four bits. They do sixteen blocks at once, and per lane the same arithmetic.
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+
+	. "kvgauge/internal/kern/asmgen/lanes"
+)
+
+func main() {
+	Prefix = "micro512"
+	for _, bf16 := range []bool{false, true} {
+		compress("NVFP4", bf16, 1, (*compressor).tensorScale)
+	}
+	Generate()
+}
+
+const (
+	batch = 16  // blocks whose scales are one vector
+	chunk = 128 // blocks whose scales are found before their codes
+)
+
+// A compressor is blocks on their way.
+type compressor struct {
+	bf16                         bool
+	half                         int // a block is so many runs of sixteen values
+	src, codes, scales           Register
+	blocks, offset, size         Register // how many are left; the batch's first in its chunk; the chunk's
+	careful, stop                Register // says that blocks of the chunk are not as most; that one cannot be done
+	inverses                     Mem      // reciprocals of scales times 2^-21
+	top                          VecVirtual
+	abs, odd, field, least, ulps VecVirtual // constants of encode
+	evens, odds, signs, bytes    VecVirtual
+	pairs                        []VecVirtual
+}
+
+var constants = map[[16]uint32]Mem{}
+
+// dwords returns a constant of sixteen 32-bit lanes.
+func dwords(f func(i int) uint32) Mem {
+	var key [16]uint32
+	for i := range key {
+		key[i] = f(i)
+	}
+	m, ok := constants[key]
+	if !ok {
+		m = GLOBL(fmt.Sprintf("%sConst%d", Prefix, len(constants)), RODATA|NOPTR)
+		for i, v := range key {
+			DATA(4*i, U32(v))
+		}
+		constants[key] = m
+	}
+	return m
+}
+
+// all returns a constant with v in every 32-bit lane.
+func all(v uint32) Mem { return dwords(func(int) uint32 { return v }) }
+
+// words returns a constant of 32 16-bit lanes.
+func words(f func(i int) int) Mem {
+	return dwords(func(i int) uint32 { return uint32(f(2*i)) | uint32(f(2*i+1))<<16 })
+}
+
+// bytes returns a constant of 64 bytes.
+func bytes(f func(i int) int) Mem {
+	return words(func(i int) int { return f(2*i) | f(2*i+1)<<8 })
+}
+
+func hold(m Mem) VecVirtual {
+	z := ZMM()
+	VMOVDQU64(m, z)
+	return z
+}
+
+// splat fills the lanes with a float32 argument.
+func splat(name string) VecVirtual {
+	z := ZMM()
+	VBROADCASTSS(ArgMem(name), z)
+	return z
+}
+
+func compress(name string, bf16 bool, half int, scale func(*compressor, VecVirtual) VecVirtual) {
+	Begin("compress"+name+Type(bf16)+"AVX512",
+		"func(codes, scales *byte, src *uint16, blocks int, tensor, limit float32) (left int, top uint32)",
+		"is compress"+name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks.")
+	c := &compressor{bf16: bf16, half: half, src: Arg("src"), codes: Arg("codes"), scales: Arg("scales"),
+		blocks: Arg("blocks"), offset: GP64(), size: GP64(), careful: GP32(), stop: GP32(),
+		inverses: AllocLocal(4 * chunk), top: ZMM()}
+	VPXORD(c.top, c.top, c.top)
+	XORL(c.stop, c.stop)
+	c.holdAll()
+	c.run(scale)
+	top := YMM()
+	VEXTRACTI64X4(Imm(1), c.top, top)
+	VPMAXUW(c.top.AsY(), top, top)
+	Store(MaxWord(top), Return("top"))
+	End()
+}
+
+// run does chunk after chunk: first the scales of all batches, then their codes, so that the one
+// does not wait for the other.
+func (c *compressor) run(scale func(*compressor, VecVirtual) VecVirtual) {
+	Label("chunk")
+	MOVQ(c.blocks, c.size)
+	CMPQ(c.size, Imm(chunk))
+	JLE(LabelRef("size"))
+	MOVQ(U32(chunk), c.size)
+	Label("size")
+	begin := GP64()
+	MOVQ(c.src, begin)
+	XORQ(c.offset, c.offset)
+	XORL(c.careful, c.careful)
+	Label("search")
+	VMOVUPS(scale(c, c.largest()), c.inverses.Idx(c.offset, 4))
+	c.next("search")
+	Label("searched")
+	MOVQ(begin, c.src)
+	XORQ(c.offset, c.offset)
+	SUBQ(c.size, c.blocks)
+	TESTL(c.careful, c.careful)
+	JNZ(LabelRef("careful"))
+	Label("encode")
+	c.encode(false)
+	c.next("encode")
+	Label("encoded")
+	TESTL(c.stop, c.stop)
+	JNZ(LabelRef("done"))
+	CMPQ(c.blocks, Imm(0))
+	JNE(LabelRef("chunk"))
+	JMP(LabelRef("done"))
+	Label("careful")
+	c.encode(true)
+	c.next("careful")
+	JMP(LabelRef("encoded"))
+	Label("stop")
+	MOVL(U32(1), c.stop)
+	MOVQ(c.offset, c.size)
+	CMPQ(c.size, Imm(0))
+	JNE(LabelRef("searched"))
+	Label("done")
+	Store(c.blocks, Return("left"))
+}
+
+// next goes on to the next batch of the chunk.
+func (c *compressor) next(label string) {
+	ADDQ(U32(uint32(32*batch*c.half)), c.src)
+	ADDQ(Imm(batch), c.offset)
+	CMPQ(c.offset, c.size)
+	JNE(LabelRef(label))
+}
