@@ -10,15 +10,38 @@ import (
 
 // A Source makes the tensor on which an anchor is measured. The zero value stands for White.
 type Source struct {
-	Name string // as reports print it
+	Name string // as reports print it; no other source has it
 
 	// Make returns the tensor, the same at every call; it is nil where the data come
 	// from outside, and then Checker.Outside is asked for Name.
 	Make func() kv.Tensor
 
 	// Fit returns the caches on which a codec that needs it is fitted first, never the tensor that
-	// it is measured on. It may be nil where no anchor's codec needs fitting.
+	// it is measured on. It may be nil where no anchor's codec needs fitting, and is where Make is.
 	Fit func() []kv.Tensor
+}
+
+// Data are the caches of a source, as Checker.Outside hands them in.
+type Data struct {
+	Cache kv.Tensor // what anchors are measured on
+
+	// Fit returns the caches on which a codec that needs it is fitted first, none of them Cache. It
+	// is nil where there are none.
+	Fit func() ([]kv.Tensor, error)
+
+	// LnPPL decodes on from a changed cache and returns the mean negative log-likelihood of what
+	// follows, less that from Cache itself, in nats: the logarithm of the ratio of perplexities. It
+	// is nil where no model stands behind the cache.
+	LnPPL func(changed kv.Tensor) (float64, error)
+}
+
+// data is what t, which Make returned, comes with.
+func (s Source) data(t kv.Tensor) Data {
+	d := Data{Cache: t}
+	if s.Fit != nil {
+		d.Fit = func() ([]kv.Tensor, error) { return s.Fit(), nil }
+	}
+	return d
 }
 
 // White is white Gaussian noise of unit variance in binary16: 2^18 values in rows of 128. Codecs
@@ -61,6 +84,7 @@ type Pass struct {
 	Src     kv.Tensor
 	Got     kv.Tensor // what came back
 	Payload []byte
+	Data    Data // where Src is from
 }
 
 // A Measure is a number that is taken of a pass.
@@ -76,9 +100,22 @@ var (
 		return 16 * float64(len(p.Payload)) / float64(p.Src.RawBytes()), nil
 	}}
 
+	// UnderEightBits is how many times smaller than 8 bits a value the payload is: how CacheGen counts.
+	UnderEightBits = Measure{"times smaller than 8 bits", func(p Pass) (float64, error) {
+		return float64(p.Src.RawBytes()) / 2 / float64(len(p.Payload)), nil
+	}}
+
 	// BytesPerTokenHead is payload bytes, keys and values, of one token and head of one layer.
 	BytesPerTokenHead = Measure{"bytes per token and head", func(p Pass) (float64, error) {
 		return float64(len(p.Payload)) / float64(p.Src.Layers*p.Src.Heads*p.Src.Tokens), nil
+	}}
+
+	// LnPPLRatio is what a model loses in likelihood from the cache that came back, in nats a token.
+	LnPPLRatio = Measure{"ln of the ratio of perplexities", func(p Pass) (float64, error) {
+		if p.Data.LnPPL == nil {
+			return 0, fmt.Errorf("no model stands behind the source")
+		}
+		return p.Data.LnPPL(p.Got)
 	}}
 
 	// FrameRatio is raw bytes over frame bytes.
@@ -103,24 +140,34 @@ var (
 	WhiteGap = Measure{"bits above the white bound", whiteGap}
 )
 
-// pass sends src through what text names, fitted to what fit returns if it needs that.
-func pass(text string, src kv.Tensor, fit func() []kv.Tensor) (Pass, error) {
+// pass sends a cache through what text names, fitted to what comes with it if it needs that.
+func pass(text string, data Data) (Pass, error) {
 	spec, c, err := Open(text)
 	if err == nil && c.Capabilities().NeedsFit {
-		if fit == nil {
-			return Pass{}, fmt.Errorf("%s needs caches to be fitted on, and the source has none", spec)
-		}
-		c, err = Fit(c, fit())
+		c, err = data.fit(c)
 	}
 	if err != nil {
 		return Pass{}, err
 	}
-	p := Pass{Spec: spec, Codec: c, Src: src, Got: kv.New(src.Shape, src.DType)}
+	src := data.Cache
+	p := Pass{Spec: spec, Codec: c, Src: src, Got: kv.New(src.Shape, src.DType), Data: data}
 	p.Got.Meta = src.Meta
 	if p.Payload, err = c.AppendCompress(nil, src); err != nil {
 		return p, err
 	}
 	return p, c.Decompress(p.Got, p.Payload)
+}
+
+// fit returns c fitted to the caches that come with the data.
+func (d Data) fit(c Codec) (Codec, error) {
+	if d.Fit == nil {
+		return nil, fmt.Errorf("it needs caches to be fitted on, and the source has none")
+	}
+	caches, err := d.Fit()
+	if err != nil {
+		return nil, err
+	}
+	return Fit(c, caches)
 }
 
 func (p Pass) nmse(sides ...kv.Side) (float64, error) {

@@ -36,7 +36,8 @@ func gradedRows(db float64) *graded {
 // source returns the source, under a name that says what it is.
 func (g *graded) source() Source {
 	s := g.shape
-	what := fmt.Sprintf("Gaussian of %g dB over %d channels, f16, %d tokens", g.db, g.width(), s.Tokens)
+	what := fmt.Sprintf("Gaussian of %g dB over %d channels, f16, %d×%d×%d×%d", g.db, g.width(),
+		s.Layers, s.Heads, s.Tokens, s.KeyDim)
 	return Source{Name: what, Make: sync.OnceValue(func() kv.Tensor { return g.make(1, s.Tokens) }),
 		Fit: sync.OnceValue(func() []kv.Tensor { return []kv.Tensor{g.make(2, g.fitTokens)} })}
 }

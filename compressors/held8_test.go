@@ -84,7 +84,8 @@ func TestCachesNotHeldIn8BitsCostAByteALayer(t *testing.T) {
 
 // TestFP8CachesOfSmolLM2ShrinkByMoreThanASixth: without loss, whatever their scales.
 func TestFP8CachesOfSmolLM2ShrinkByMoreThanASixth(t *testing.T) {
-	caches := smolCaches(t)
+	caches := map[string]kv.Tensor{"bf16": smolData(t, compressors.SmolLM2BF16.Name).Cache,
+		"f16": smolData(t, compressors.SmolLM2F16.Name).Cache}
 	for _, c := range []struct {
 		held, spec string
 		least      float64

@@ -62,7 +62,7 @@ func TestKVTCScopes(t *testing.T) {
 	source := g.source() // 4096 channels: the model's scope takes its directions from a Gram matrix
 	last := math.Inf(1)
 	for _, scope := range []string{"head", "layer", "model"} {
-		p, err := pass("kvtc:ratio=32,sinks=0,window=0,samples=512,scope="+scope, source.Make(), source.Fit)
+		p, err := pass("kvtc:ratio=32,sinks=0,window=0,samples=512,scope="+scope, source.data(source.Make()))
 		if err != nil {
 			t.Fatal(err)
 		}

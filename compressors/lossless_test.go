@@ -1,58 +1,35 @@
 package compressors_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 
 	"kvgauge/compressors"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/modeldata"
 	"kvgauge/internal/testenv"
-	"kvgauge/workloads"
 )
 
-// smolOnce is a prefill of SmolLM2, 512 tokens of a passage, held in binary16.
-var smolOnce = struct {
+// smol hands in SmolLM2's caches, computed once.
+var smol struct {
 	sync.Once
-	cache kv.Tensor
-	err   error
-}{}
+	data func(source string) (compressors.Data, error)
+}
 
-// smolCaches returns a cache of SmolLM2 in both types, and that of bfloat16 held in binary16. They
-// share one prefill: rounding from binary16 to bfloat16 once more moves no ratio.
-func smolCaches(t *testing.T) map[string]kv.Tensor {
+// smolData returns what certificates ask of SmolLM2.
+func smolData(t *testing.T, source string) compressors.Data {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a prefill of SmolLM2 is not for -short")
 	}
-	o := workloads.Options{Models: map[string]string{"smollm2": testenv.SmolLM2(t)}}
-	smolOnce.Do(func() {
-		_, src, err := workloads.Open("model:name=smollm2,prompts=1,prefix_tokens=512,"+
-			"continuation_tokens=2,dtype=f16", o)
-		if err != nil {
-			smolOnce.err = err
-			return
-		}
-		s, err := src.Sample(t.Context(), 0)
-		smolOnce.cache, smolOnce.err = s.Cache, err
-	})
-	if smolOnce.err != nil {
-		t.Fatal(smolOnce.err)
+	path := testenv.SmolLM2(t)
+	smol.Do(func() { smol.data = modeldata.Of(context.Background(), path) })
+	d, err := smol.data(source)
+	if err != nil {
+		t.Fatal(err)
 	}
-	f16 := smolOnce.cache
-	bf16 := held(f16, kv.BF16)
-	return map[string]kv.Tensor{"f16": f16, "bf16": bf16, "bf16 in f16": held(bf16, kv.F16)}
-}
-
-// held returns t's values rounded to another type.
-func held(t kv.Tensor, d kv.DType) kv.Tensor {
-	out := kv.New(t.Shape, d)
-	out.Meta = t.Meta
-	for _, side := range kv.Sides {
-		wide := make([]float32, len(t.Bits[side]))
-		t.DType.Widen(wide, t.Bits[side])
-		d.Narrow(out.Bits[side], wide)
-	}
-	return out
+	return d
 }
 
 // frameRatio compresses to a frame, compares what comes back, and returns raw bytes over frame
@@ -84,7 +61,7 @@ func frameRatio(t *testing.T, spec string, src kv.Tensor) float64 {
 // TestFP8CachesShrinkFurtherOnACacheOfSmolLM2: many engines hold 8-bit floats already. Order-0
 // codes of single bytes find their uneven exponents; what matches strings finds little more.
 func TestFP8CachesShrinkFurtherOnACacheOfSmolLM2(t *testing.T) {
-	caches := smolCaches(t)
+	src := smolData(t, compressors.SmolLM2BF16.Name).Cache
 	for _, c := range []struct {
 		spec        string
 		least, most float64
@@ -98,7 +75,7 @@ func TestFP8CachesShrinkFurtherOnACacheOfSmolLM2(t *testing.T) {
 		{"trunc:bits=3", 1.98, 2.1},
 		{"trunc:bits=3,coder=exp", 2.05, 2.2},
 	} {
-		got := frameRatio(t, c.spec, caches["bf16"])
+		got := frameRatio(t, c.spec, src)
 		t.Logf("%-26s %.4f", c.spec, got)
 		if got < c.least || got > c.most {
 			t.Errorf("%s: ratio %.4f, want %g to %g", c.spec, got, c.least, c.most)

@@ -12,7 +12,7 @@ func TestPCAECSQIsNearTheWaterFillingBound(t *testing.T) {
 		g := gradedRows(db)
 		source, gap := g.source(), g.gap()
 		for _, bits := range []float64{0.5, 1.5, 2, 3, 4, 5, 7} {
-			p, err := pass(fmt.Sprintf("pca_ecsq:bits=%v", bits), source.Make(), source.Fit)
+			p, err := pass(fmt.Sprintf("pca_ecsq:bits=%v", bits), source.data(source.Make()))
 			if err != nil {
 				t.Fatal(err)
 			}

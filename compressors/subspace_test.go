@@ -24,7 +24,7 @@ func BenchmarkSubspace(b *testing.B) {
 		}
 	})
 	for _, spec := range []string{"palu", "palu:heads=1", "pca_ecsq", "kvtc"} {
-		p, err := pass(spec, src, source.Fit)
+		p, err := pass(spec, source.data(src))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestFittedTransformsDivideTheirWork(t *testing.T) {
 		shape: kv.Shape{Layers: 3, Heads: 3, Tokens: 70, KeyDim: 32, ValueDim: 32}}
 	source := g.source()
 	for _, spec := range []string{"palu:heads=2", "pca_ecsq", "kvtc:window=8"} {
-		p, err := pass(spec, source.Make(), source.Fit)
+		p, err := pass(spec, source.data(source.Make()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,10 +18,12 @@ const CertificateType = "certificate"
 const Departs = "departs"
 
 // A Certificate says how far something is what its paper describes. Verdict is "anchor met", "oracle
-// checked", "rate checked", "not checkable here" or Departs; the last two have a reason.
+// checked", "rate checked", "not checkable here" or Departs. The last two have a reason, and so have
+// codecs that depart on data that were not at hand.
 type Certificate struct {
 	Paper      string   `json:"paper"`
 	Verdict    string   `json:"verdict"`
+	AsStated   bool     `json:"as_stated,omitempty"` // departs only as the certificate says
 	Reason     string   `json:"reason,omitempty"`
 	Deviations []string `json:"deviations,omitempty"`
 	Anchors    []Anchor `json:"anchors,omitempty"`
@@ -31,17 +33,19 @@ type Certificate struct {
 
 // An Anchor is a number that was to be reached, and Ours, which was measured; nil if it could not be.
 type Anchor struct {
-	Spec    string   `json:"spec"`
-	Measure string   `json:"measure"`
-	Source  string   `json:"source"`
-	Bound   string   `json:"bound,omitempty"` // "" is equal, else ≤ or ≥
-	Want    float64  `json:"want"`
-	Within  float64  `json:"within"` // the most by which Ours may miss Want
-	Ours    *float64 `json:"ours"`
-	Basis   string   `json:"basis"` // published, oracle or rate
-	From    string   `json:"from"`
-	Verdict string   `json:"verdict"`
-	Reason  string   `json:"reason,omitempty"`
+	Spec     string   `json:"spec"`
+	Measure  string   `json:"measure"`
+	Source   string   `json:"source"`
+	Bound    string   `json:"bound,omitempty"` // "" is equal, else ≤ or ≥
+	Want     float64  `json:"want"`
+	Within   float64  `json:"within"` // the most by which Ours may miss Want
+	Ours     *float64 `json:"ours"`
+	Numeric  bool     `json:"numeric,omitempty"` // Ours is of a model's cache, which CPUs compute unlike
+	Basis    string   `json:"basis"`             // published, oracle or rate
+	From     string   `json:"from"`
+	Verdict  string   `json:"verdict"`
+	AsStated bool     `json:"as_stated,omitempty"` // departs as the certificate says that it does
+	Reason   string   `json:"reason,omitempty"`
 }
 
 // A Claim is a published number that a run cannot check, and what checking it would take.
@@ -117,6 +121,9 @@ func (c *Certificate) Text(w io.Writer, paint func(string) string) error {
 		paint = func(s string) string { return s }
 	}
 	verdict := c.Verdict
+	if c.AsStated {
+		verdict += ", as stated"
+	}
 	if c.Reason != "" {
 		verdict += ": " + c.Reason
 	}
@@ -163,22 +170,29 @@ func (c *Certificate) anchorText(w io.Writer, paint func(string) string) error {
 }
 
 // changed says how certificates of two runs differ in what was found, not in their wording; "" if
-// they do not.
-func (c *Certificate) changed(now *Certificate) string {
+// they do not. What CPUs compute unlike may differ by a hundredth unless they are the same.
+func (c *Certificate) changed(now *Certificate, sameCPU bool) string {
 	if c.Verdict != now.Verdict {
 		return c.Verdict + ", then " + now.Verdict
 	}
-	old := map[string]string{}
+	old := map[string]*Anchor{}
 	for i := range c.Anchors {
-		old[c.Anchors[i].What()] = c.Anchors[i].OursText()
+		old[c.Anchors[i].What()] = &c.Anchors[i]
 	}
 	for i := range now.Anchors {
 		a := &now.Anchors[i]
-		if was, ok := old[a.What()]; ok && was != a.OursText() {
-			return a.What() + ": " + was + ", then " + a.OursText()
+		was := old[a.What()]
+		if was == nil || was.OursText() == a.OursText() || a.Numeric && !sameCPU && was.near(a) {
+			continue
 		}
+		return a.What() + ": " + was.OursText() + ", then " + a.OursText()
 	}
 	return ""
+}
+
+// near says whether two anchors were measured, with values that differ by a hundredth at most.
+func (a *Anchor) near(b *Anchor) bool {
+	return a.Ours != nil && b.Ours != nil && math.Abs(*a.Ours-*b.Ours) <= .01*math.Abs(*a.Ours)
 }
 
 // check returns an error for a certificate that no run can hold.

@@ -73,6 +73,40 @@ func TestCompareSeesCertificatesChange(t *testing.T) {
 	}
 }
 
+// TestCompareKnowsStatedDepartures: data that were not at hand before show what was stated all along,
+// and what CPUs compute unlike may differ a little between two of them.
+func TestCompareKnowsStatedDepartures(t *testing.T) {
+	run := func(cpu string, c *Certificate) *File {
+		return &File{Header: Header{CPU: cpu}, Records: []Record{{Type: CertificateType,
+			Cell: []Coord{{"codec", "c"}}, Certificate: c}}}
+	}
+	stated := certificate(Departs, .01)
+	stated.AsStated = true
+	got := Compare(run("a", certificate("oracle checked", .01)), run("a", stated))
+	if v := verdicts(got); v != "certificate c certificate differs" {
+		t.Errorf("a departure as stated: %q", v)
+	}
+	numeric := func(x float64) *Certificate {
+		c := certificate("oracle checked", .01)
+		c.Anchors[1].Numeric, c.Anchors[1].Ours = true, &x
+		return c
+	}
+	for _, c := range []struct {
+		cpu  string
+		ours float64
+		want string
+	}{{"b", .01005, ""}, {"b", .0102, "certificate c certificate differs"},
+		{"a", .01005, "certificate c certificate differs"}} {
+		if v := verdicts(Compare(run("a", numeric(.01)), run(c.cpu, numeric(c.ours)))); v != c.want {
+			t.Errorf("%g on CPU %s: %q, want %q", c.ours, c.cpu, v, c.want)
+		}
+	}
+	var b bytes.Buffer
+	if err := stated.Text(&b, nil); err != nil || !strings.Contains(b.String(), "departs, as stated") {
+		t.Errorf("%s, %v", b.String(), err)
+	}
+}
+
 func TestARunHoldsCertificatesWhereTheyBelong(t *testing.T) {
 	for line, want := range map[string]string{
 		`{"type":"certificate","cell":[{"axis":"codec","value":"c"}]}`:                                "want a certificate",

@@ -149,9 +149,9 @@ func (c *Comparison) cell(key string, a, b *Record) {
 		return
 	}
 	if a.Certificate != nil && b.Certificate != nil {
-		if note := a.Certificate.changed(b.Certificate); note != "" {
+		if note := a.Certificate.changed(b.Certificate, c.SameCPU); note != "" {
 			v := Differs
-			if b.Certificate.Verdict == Departs {
+			if b.Certificate.Verdict == Departs && !b.Certificate.AsStated {
 				v = Worse
 			}
 			c.add(Change{Cell: key, Metric: CertificateType, Verdict: v, Note: note})

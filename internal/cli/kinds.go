@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ type listing struct {
 	line  func(any) string               // one line for people
 
 	// detail adds to what about returned what show tells and list does not; it may be nil.
-	detail func(any) (any, error)
+	detail func(ctx context.Context, v any, slow bool) (any, error)
 }
 
 // listings holds the kinds, by the word that list and show take. A new kind is one

@@ -13,18 +13,21 @@ import (
 )
 
 func newShow(e *env) *cobra.Command {
-	var asJSON bool
+	var asJSON, slow bool
 	c := &cobra.Command{
 		Use: "show KIND NAME", Args: want("KIND", "NAME"),
 		Short: "Say what is known of one codec, model, …",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			_, l, err := kindOf(args[0])
 			if err != nil {
 				return err
 			}
+			if slow && l.detail == nil {
+				return fmt.Errorf("--slow: nothing of a %s is measured, only of a codec", args[0])
+			}
 			v, err := l.about(args[1])
 			if err == nil && l.detail != nil {
-				v, err = l.detail(v)
+				v, err = l.detail(c.Context(), v, slow)
 			}
 			if err != nil {
 				return err
@@ -33,6 +36,8 @@ func newShow(e *env) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&slow, "slow", false,
+		"of a codec, measure also anchors that take seconds, or caches of SmolLM2 (model pull smollm2)")
 	return c
 }
 

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"os"
 
 	"golang.org/x/term"
 
 	"kvgauge/compressors"
+	"kvgauge/internal/modeldata"
 	"kvgauge/internal/registry"
 	"kvgauge/results"
 )
@@ -16,10 +18,14 @@ type codecInfo struct {
 	Certificate *results.Certificate `json:"certificate"`
 }
 
-// detailCodec adds the certificate to what a listing says of a codec.
-func detailCodec(v any) (any, error) {
+// detailCodec adds the certificate to what a listing says of a codec. Slow also measures what takes
+// seconds or a model's caches.
+func detailCodec(ctx context.Context, v any, slow bool) (any, error) {
 	info := v.(registry.Info)
-	var k compressors.Checker
+	k := compressors.Checker{Slow: slow}
+	if slow {
+		k.Outside = modeldata.Of(ctx, "")
+	}
 	checked, err := k.Check(info.Name)
 	if err != nil {
 		return nil, err
