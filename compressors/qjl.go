@@ -130,7 +130,7 @@ func (q qjlRows) compressRow(w *rowScratch, side kv.Side, scales, codes []byte) 
 		return q.compressValue(w, scales, codes)
 	}
 	dim := len(w.vals)
-	if _, ok := putNorm(scales, length(w.vals)); !ok {
+	if !w.putLengths(w.vals, dim, scales, 2) {
 		return false
 	}
 	w.more, w.codes = growTo(w.more, dim), growTo(w.codes, q.m)

@@ -10,7 +10,7 @@ import (
 // A rowCall is one call of a rowWise codec. Its pieces are runs of planes, those of K first.
 type rowCall struct {
 	codec   *rowWise
-	many    manyRows // nil if the format has none
+	many    [2]manyRows // of each side, nil if the format has none
 	tensor  kv.Tensor
 	payload []byte
 	reads   bool
@@ -27,11 +27,16 @@ var rowCalls = sync.Pool{New: func() any { return new(rowCall) }}
 func (c *rowWise) call(t kv.Tensor, payload []byte, reads bool) error {
 	r := rowCalls.Get().(*rowCall)
 	r.codec, r.tensor, r.payload, r.reads, r.err = c, t, payload, reads, nil
-	r.many, _ = c.format.(manyRows)
+	switch f := c.format.(type) {
+	case manyRows:
+		r.many = [2]manyRows{f, f}
+	case sidedRows:
+		r.many = [2]manyRows{f.rowsOf(kv.K), f.rowsOf(kv.V)}
+	}
 	r.cuts = cuts(t.Layers*t.Heads, c.workers)
 	inParallel(c.workers, 2*r.cuts, r)
 	err := r.err
-	r.codec, r.many, r.tensor, r.payload, r.err = nil, nil, kv.Tensor{}, nil, nil
+	r.codec, r.many, r.tensor, r.payload, r.err = nil, [2]manyRows{}, kv.Tensor{}, nil, nil
 	rowCalls.Put(r)
 	return err
 }
@@ -103,8 +108,8 @@ func (r *rowCall) plane(w *rowScratch, side kv.Side, l, h int) error {
 	run := rowRun{r.payload[at.scales:], r.payload[sizes.scales+at.codes:]}
 	ns, nc := c.format.rowBytes(side, dim)
 	for token := 0; token < r.tensor.Tokens; {
-		if r.many != nil {
-			n := r.rows(&run, dim, plane[token*dim:])
+		if many := r.many[side]; many != nil {
+			n := r.rows(many, &run, dim, plane[token*dim:])
 			run.skip(n*ns, n*nc)
 			token += n
 		}
@@ -120,11 +125,11 @@ func (r *rowCall) plane(w *rowScratch, side kv.Side, l, h int) error {
 }
 
 // rows does as many of the front rows of a plane as go together, and returns how many.
-func (r *rowCall) rows(run *rowRun, dim int, rows []uint16) int {
+func (r *rowCall) rows(many manyRows, run *rowRun, dim int, rows []uint16) int {
 	if r.reads {
-		return r.many.decompressRows(r.tensor.DType, dim, rows, run.scales, run.codes)
+		return many.decompressRows(r.tensor.DType, dim, rows, run.scales, run.codes)
 	}
-	return r.many.compressRows(r.tensor.DType, dim, run.scales, run.codes, rows)
+	return many.compressRows(r.tensor.DType, dim, run.scales, run.codes, rows)
 }
 
 var (

@@ -47,10 +47,15 @@ type manyRows interface {
 	decompressRows(d kv.DType, dim int, rows []uint16, scales, codes []byte) int
 }
 
-// rowScratch is room for one row: values, codes, and values of any other kind.
+// A sidedRows is a rowFormat whose sides go together in different ways.
+type sidedRows interface{ rowsOf(side kv.Side) manyRows }
+
+// rowScratch is room for one row or some: values, codes, and values of any other kind; and what there
+// is one of in each row.
 type rowScratch struct {
-	vals, more []float32
-	codes      []byte
+	vals, more, most []float32
+	codes            []byte
+	lengths, norms   []float32
 }
 
 var rowPool = sync.Pool{New: func() any { return new(rowScratch) }}

@@ -2,7 +2,6 @@ package compressors
 
 import (
 	"fmt"
-	"math"
 	"sync"
 
 	"kvgauge/compressors/internal/quant"
@@ -116,7 +115,7 @@ func newTurboQuant(p turboQuantParams) (Codec, error) {
 	if t.bits > 0 {
 		t.book = quant.LloydMax(t.bits)
 	}
-	return &rowWise{format: t}, nil
+	return &rowWise{format: &t}, nil
 }
 
 // haars keeps one rotation per dimension and seed, because drawing one takes a while.
@@ -131,7 +130,7 @@ func haar(dim int, seed uint64) *rotate.Haar {
 	return h.(*rotate.Haar)
 }
 
-func (t turboQuant) rowBytes(_ kv.Side, dim int) (scales, codes int) {
+func (t *turboQuant) rowBytes(_ kv.Side, dim int) (scales, codes int) {
 	if t.prod {
 		return 4, quant.PackedBytes(dim, t.bits) + quant.PackedBytes(dim, 1)
 	}
@@ -152,101 +151,4 @@ func putNorm(dst []byte, n float32) (float32, bool) {
 func getNorm(src []byte) (float32, bool) {
 	h := uint16(src[0]) | uint16(src[1])<<8
 	return kern.F16ToF32(h), h < 0x7c00
-}
-
-// length returns the Euclidean length of v, summed in order.
-func length(v []float32) float32 {
-	s := 0.0
-	for _, x := range v {
-		s += float64(x) * float64(x) // exact products
-	}
-	return float32(math.Sqrt(s))
-}
-
-func (t turboQuant) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	dim := len(w.vals)
-	n := length(w.vals)
-	if _, ok := putNorm(scales, n); !ok {
-		return false
-	}
-	clear(codes)
-	if t.prod {
-		putNorm(scales[2:], 0)
-	}
-	if n == 0 {
-		return true
-	}
-	w.more = growTo(w.more, 2*dim)
-	y, est := w.more[:dim], w.more[dim:]
-	haar(dim, t.seed).Forward(y, w.vals)
-	toUnit := float32(math.Sqrt(float64(dim))) / n // coordinates of variance 1
-	clear(est)
-	if t.bits > 0 {
-		for i, x := range y {
-			c := t.book.Nearest(x * toUnit)
-			w.codes[i] = c
-			est[i] = t.book.Centroids[c] / toUnit
-		}
-		quant.Pack(codes[:quant.PackedBytes(dim, t.bits)], w.codes, t.bits)
-	}
-	if !t.prod {
-		return true
-	}
-	for i := range est {
-		est[i] = y[i] - est[i]
-	}
-	if _, ok := putNorm(scales[2:], length(est)); !ok {
-		return false
-	}
-	haar(dim, t.seed+1).Forward(y, est)
-	for i, x := range y {
-		w.codes[i] = 0
-		if x >= 0 {
-			w.codes[i] = 1
-		}
-	}
-	quant.Pack(codes[quant.PackedBytes(dim, t.bits):], w.codes, 1)
-	return true
-}
-
-func (t turboQuant) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	dim := len(w.vals)
-	n, ok := getNorm(scales)
-	if !ok {
-		return false
-	}
-	w.more = growTo(w.more, 2*dim)
-	y, est := w.more[:dim], w.more[dim:]
-	clear(y)
-	if t.bits > 0 {
-		quant.Unpack(w.codes, codes[:quant.PackedBytes(dim, t.bits)], t.bits)
-		f := n / float32(math.Sqrt(float64(dim)))
-		for i, c := range w.codes {
-			y[i] = t.book.Centroids[c] * f
-		}
-	}
-	if t.nc {
-		if l := length(y); l > 0 {
-			for i := range y {
-				y[i] *= n / l
-			}
-		}
-	}
-	if t.prod {
-		r, ok := getNorm(scales[2:])
-		if !ok {
-			return false
-		}
-		quant.Unpack(w.codes, codes[quant.PackedBytes(dim, t.bits):], 1)
-		step := r * float32(math.Sqrt(math.Pi/2/float64(dim)))
-		for i, c := range w.codes {
-			w.vals[i] = step * float32(2*int(c)-1)
-		}
-		haar(dim, t.seed+1).Inverse(est, w.vals)
-		for i := range y {
-			y[i] += est[i]
-		}
-	}
-	haar(dim, t.seed).Inverse(w.vals, y)
-	return true
 }

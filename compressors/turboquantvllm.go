@@ -2,7 +2,6 @@ package compressors
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"kvgauge/compressors/internal/quant"
@@ -100,71 +99,50 @@ func (q *turboQuantVLLM) rowBytes(side kv.Side, dim int) (scales, codes int) {
 }
 
 func (q *turboQuantVLLM) compressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
-	if side == kv.V {
+	switch {
+	case side == kv.V:
 		return floorAffine(w, scales, codes, q.valueBits)
+	case q.keyBits < 8:
+		return vllmKeys{q}.compressVals(w, len(w.vals), scales, codes)
 	}
-	if q.keyBits == 8 {
-		for i, x := range w.vals {
-			codes[i] = quant.E4M3.Encode(x)
-		}
-		return true
-	}
-	n := length(w.vals)
-	if _, ok := putNorm(scales, n); !ok {
-		return false
-	}
-	clear(codes)
-	if n == 0 {
-		return true
-	}
-	plainHadamard(len(w.vals)).Forward(w.vals)
-	toUnit := float32(math.Sqrt(float64(len(w.vals)))) / n
 	for i, x := range w.vals {
-		w.codes[i] = q.book.Nearest(x * toUnit)
+		codes[i] = quant.E4M3.Encode(x)
 	}
-	quant.Pack(codes, w.codes, q.keyBits)
 	return true
+}
+
+func (q *turboQuantVLLM) decompressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
+	switch {
+	case side == kv.V:
+		return unpackAffineF16(w, scales, codes, q.valueBits)
+	case q.keyBits < 8:
+		return vllmKeys{q}.decompressVals(w, len(w.vals), scales, codes)
+	}
+	for i, c := range codes {
+		w.vals[i] = quant.E4M3.Value(c)
+	}
+	return quant.E4M3.Valid(codes)
 }
 
 // floorAffine writes binary16 scale and minimum of w.vals and codes from the unrounded scale.
 func floorAffine(w *rowScratch, scales, codes []byte, bits int) bool {
 	lo, hi := quant.Range(w.vals)
-	top := float32(int(1)<<bits - 1)
-	s := max((hi-lo)/top, 1e-8)
-	s16, m16 := kern.F32ToF16(s), kern.F32ToF16(lo)
-	scales[0], scales[1], scales[2], scales[3] = byte(s16), byte(s16>>8), byte(m16), byte(m16>>8)
-	if s16 >= 0x7c00 || m16&0x7c00 == 0x7c00 {
+	s, ok := putFloorAffine(scales, lo, hi, bits)
+	if !ok {
 		return false
 	}
+	top := int32(1)<<bits - 1
 	for i, x := range w.vals {
-		w.codes[i] = byte(min(int32(float32((x-lo)/s)+0.5), int32(top)))
+		w.codes[i] = byte(min(int32(float32((x-lo)/s)+0.5), top))
 	}
 	quant.Pack(codes, w.codes, bits)
 	return true
 }
 
-func (q *turboQuantVLLM) decompressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
-	if side == kv.V {
-		return unpackAffineF16(w, scales, codes, q.valueBits)
-	}
-	if q.keyBits == 8 {
-		for i, c := range codes {
-			w.vals[i] = quant.E4M3.Value(c)
-		}
-		return quant.E4M3.Valid(codes)
-	}
-	n, ok := getNorm(scales)
-	if !ok {
-		return false
-	}
-	quant.Unpack(w.codes, codes, q.keyBits)
-	for i, c := range w.codes {
-		w.vals[i] = q.book.Centroids[c]
-	}
-	f := n / length(w.vals) // centroids are not 0
-	for i := range w.vals {
-		w.vals[i] *= f
-	}
-	plainHadamard(len(w.vals)).Inverse(w.vals)
-	return true
+// putFloorAffine writes the scale and minimum of a range, and returns the scale before it is rounded.
+func putFloorAffine(scales []byte, lo, hi float32, bits int) (s float32, ok bool) {
+	s = max((hi-lo)/float32(int(1)<<bits-1), 1e-8)
+	s16, m16 := kern.F32ToF16(s), kern.F32ToF16(lo)
+	scales[0], scales[1], scales[2], scales[3] = byte(s16), byte(s16>>8), byte(m16), byte(m16>>8)
+	return s, s16 < 0x7c00 && m16&0x7c00 != 0x7c00
 }

@@ -1,6 +1,10 @@
 package quant
 
-import "slices"
+import (
+	"slices"
+
+	"kvgauge/internal/kern"
+)
 
 // MaxLloydBits is the widest Lloyd–Max code book.
 const MaxLloydBits = 6
@@ -23,7 +27,8 @@ var halfBooks = [MaxLloydBits + 1][]float32{
 // A CodeBook maps numbers to the nearest of its centroids, which stand in increasing order.
 type CodeBook struct {
 	Centroids []float32
-	bounds    []float32 // midpoints: code i is below bounds[i]
+	bounds    []float32  // midpoints: code i is below bounds[i]
+	book      *kern.Book // nil for more than 16 centroids
 }
 
 // LloydMax returns the code book of 2^bits centroids of the standard normal distribution.
@@ -37,7 +42,35 @@ func LloydMax(bits int) CodeBook {
 	for i := range c.Centroids[1:] {
 		c.bounds = append(c.bounds, (c.Centroids[i]+c.Centroids[i+1])/2)
 	}
+	if bits <= kern.MaxBookBits {
+		c.book = kern.NewBook(c.Centroids, c.bounds)
+	}
 	return c
+}
+
+// Codes sets dst to the codes of v times factor, rounded; the slices have equal length.
+func (c *CodeBook) Codes(dst []byte, v []float32, factor float32) {
+	if c.book != nil {
+		c.book.Codes(dst, v, factor)
+		return
+	}
+	for i, x := range v {
+		dst[i] = c.Nearest(x * factor)
+	}
+}
+
+// Scaled has, by code, what codes stand for where that is not the centroid itself.
+type Scaled [1 << MaxLloydBits]float32
+
+// Values sets dst to what codes stand for; the slices have equal length.
+func (c *CodeBook) Values(dst []float32, codes []byte, to *Scaled) {
+	if c.book != nil {
+		kern.Values(dst, codes, len(c.Centroids), (*[1 << kern.MaxBookBits]float32)(to[:]))
+		return
+	}
+	for i, code := range codes {
+		dst[i] = to[code]
+	}
 }
 
 // Nearest returns the code of x; a midpoint belongs to the upper centroid.

@@ -18,6 +18,9 @@ func Pack(dst, codes []byte, bits int) {
 		return
 	}
 	n := kern.Pack(dst, codes, bits)
+	if n == 0 {
+		n = kern.PackBits(dst[:PackedBytes(len(codes), bits)], codes, bits)
+	}
 	dst, codes = dst[n*bits/8:], codes[n:]
 	for len(codes) >= 8 {
 		x := squeeze(binary.LittleEndian.Uint64(codes), bits)
@@ -49,6 +52,9 @@ func Unpack(codes, src []byte, bits int) {
 		return
 	}
 	n := kern.Unpack(codes, src, bits)
+	if n == 0 {
+		n = kern.UnpackBits(codes, src, bits)
+	}
 	codes, src = codes[n:], src[n*bits/8:]
 	for len(codes) >= 8 {
 		var x uint64

@@ -10,9 +10,7 @@ import (
 // A Haar is an orthogonal matrix drawn uniformly (Haar measure): the factor of a Gaussian matrix
 // by Gram and Schmidt, whose diagonal is positive, so that no sign needs mending (Stewart, 1980).
 type Haar struct {
-	dim  int
-	rows []float32 // row i is what coordinate i of the result is taken along
-	cols []float32 // the transpose
+	forward, inverse *kern.Turn // each the transpose of the other
 }
 
 // NewHaar draws the rotation of vectors of dim channels from seed.
@@ -36,14 +34,14 @@ func NewHaar(dim int, seed uint64) *Haar {
 			row[k] /= n
 		}
 	}
-	h := &Haar{dim, make([]float32, dim*dim), make([]float32, dim*dim)}
+	rows, cols := make([]float32, dim*dim), make([]float32, dim*dim)
 	for i := range dim {
 		for k := range dim {
-			h.rows[i*dim+k] = float32(m[i*dim+k])
-			h.cols[k*dim+i] = float32(m[i*dim+k])
+			rows[i*dim+k] = float32(m[i*dim+k])
+			cols[k*dim+i] = float32(m[i*dim+k])
 		}
 	}
-	return h
+	return &Haar{kern.NewTurn(dim, cols), kern.NewTurn(dim, rows)}
 }
 
 func dot(a, b []float64) float64 {
@@ -54,23 +52,8 @@ func dot(a, b []float64) float64 {
 	return s
 }
 
-// Forward sets dst to the rotated src; both have dim channels and do not overlap.
-func (h *Haar) Forward(dst, src []float32) { apply(dst, h.cols, src) }
+// Forward sets dst to the rotated src: whole vectors, as many in both, which do not overlap.
+func (h *Haar) Forward(dst, src []float32) { h.forward.Apply(dst, src) }
 
 // Inverse sets dst to src rotated back.
-func (h *Haar) Inverse(dst, src []float32) { apply(dst, h.rows, src) }
-
-// apply sets dst to the sum over k, in order, of src[k] times row k of m.
-func apply(dst, m, src []float32) {
-	clear(dst)
-	n := len(dst)
-	k := 0
-	for ; k+4 <= len(src); k += 4 {
-		kern.Axpy4x32(dst, m[k*n:(k+4)*n], (*[4]float32)(src[k:]))
-	}
-	for ; k < len(src); k++ {
-		for i, x := range m[k*n : (k+1)*n] {
-			dst[i] += float32(src[k] * x)
-		}
-	}
-}
+func (h *Haar) Inverse(dst, src []float32) { h.inverse.Apply(dst, src) }

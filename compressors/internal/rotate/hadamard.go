@@ -19,20 +19,21 @@ type Hadamard struct {
 	// after that of Forward.
 	sign, back []float32
 	norm       float32
-	flips      []uint16 // -0 where sign is -1, else +0
+	norms      []float32 // norm, for every channel
+	flips      []uint16  // -0 where sign is -1, else +0
 	backPairs  []float32
 }
 
 // NewHadamard returns the rotation of vectors of dim channels with signs drawn from seed, or
 // without signs if signed is false.
 func NewHadamard(dim int, seed uint64, signed bool) Hadamard {
-	f := make([]float32, 3*dim)
-	h := Hadamard{block: dim & -dim, sign: f[:dim:dim], back: f[dim : 2*dim : 2*dim], backPairs: f[2*dim:],
-		flips: make([]uint16, dim)}
+	f := make([]float32, 4*dim)
+	h := Hadamard{block: dim & -dim, sign: f[:dim:dim], back: f[dim : 2*dim : 2*dim],
+		backPairs: f[2*dim : 3*dim : 3*dim], norms: f[3*dim:], flips: make([]uint16, dim)}
 	h.norm = float32(1 / math.Sqrt(float64(h.block)))
 	state := seed
 	for i := range dim {
-		h.sign[i], h.back[i] = 1, h.norm
+		h.sign[i], h.back[i], h.norms[i] = 1, h.norm, h.norm
 		if signed && splitmix(&state)>>63 != 0 {
 			h.sign[i], h.back[i], h.flips[i] = -1, -h.norm, 0x8000
 		}
@@ -72,6 +73,9 @@ func splitmix(state *uint64) uint64 {
 
 // Forward rotates v in place; len(v) is the dimension.
 func (h Hadamard) Forward(v []float32) {
+	if h.block == len(v) && kern.Hadamard(v, h.sign, h.norms) {
+		return
+	}
 	for i, s := range h.sign {
 		v[i] *= s
 	}
@@ -86,6 +90,9 @@ func (h Hadamard) Forward(v []float32) {
 
 // Inverse undoes Forward up to rounding.
 func (h Hadamard) Inverse(v []float32) {
+	if h.block == len(v) && len(v) <= len(ones) && kern.Hadamard(v, ones[:len(v)], h.back) {
+		return
+	}
 	for at := 0; at < len(v); at += h.block {
 		block := v[at : at+h.block]
 		FWHT(block)

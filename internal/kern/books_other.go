@@ -1,0 +1,45 @@
+//go:build !amd64
+
+package kern
+
+// Never called: the level is Generic.
+
+func bookCodes1AVX2(_ *byte, _ *float32, _ int, _ float32, _ *float32) {
+	panic("kern: no vector kernels")
+}
+
+func bookCodes2AVX2(_ *byte, _ *float32, _ int, _ float32, _ *float32) {
+	panic("kern: no vector kernels")
+}
+
+func bookCodes3AVX2(_ *byte, _ *float32, _ int, _ float32, _ *float32) {
+	panic("kern: no vector kernels")
+}
+
+func bookCodes4AVX2(_ *byte, _ *float32, _ int, _ float32, _ *float32) {
+	panic("kern: no vector kernels")
+}
+
+func bookValues3AVX2(_ *float32, _ *byte, _ int, _ *float32) { panic("kern: no vector kernels") }
+
+func bookValues4AVX2(_ *float32, _ *byte, _ int, _ *float32) { panic("kern: no vector kernels") }
+
+func lengthsAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }
+
+func signBitsAVX2(_ *byte, _ *float32, _ int) { panic("kern: no vector kernels") }
+
+func floorCodesF16AVX2(_ *byte, _ *uint16, _ int, _, _ float32, _ int32) {
+	panic("kern: no vector kernels")
+}
+
+func floorCodesBF16AVX2(_ *byte, _ *uint16, _ int, _, _ float32, _ int32) {
+	panic("kern: no vector kernels")
+}
+
+func turn4x16AVX2(_, _, _ *float32, _, _ int) { panic("kern: no vector kernels") }
+
+func turn1x16AVX2(_, _, _ *float32, _, _ int) { panic("kern: no vector kernels") }
+
+func packBitsAVX2(_, _ *byte, _, _ int, _ *byte) { panic("kern: no vector kernels") }
+
+func unpackBitsAVX2(_, _ *byte, _, _ int, _ *byte, _ int) { panic("kern: no vector kernels") }
