@@ -134,6 +134,7 @@ func (r *plainRotations) get(dim int) *rotate.Hadamard {
 // kvarnScratch is the memory of one call. A tile's values stand by rows.
 type kvarnScratch struct {
 	tile       []float32
+	across     []float32 // the tile by columns, before it is quantised
 	vals       []float32 // [token][channel]
 	codes      []byte
 	row, col   kvarnAxis
@@ -155,18 +156,16 @@ func (a *kvarnAxis) reset(n int) {
 
 // load fills the tile with rotated rows of dim channels, or their transpose.
 func (s *kvarnScratch) load(src []uint16, d kv.DType, dim int, turn *rotate.Hadamard, transpose bool) {
-	s.tile, s.vals = growTo(s.tile, len(src)), growTo(s.vals, len(src))
-	vals := s.vals
-	if !transpose {
-		vals = s.tile
-	}
-	d.Widen(vals, src)
-	for at := 0; at < len(vals); at += dim {
-		turn.Forward(vals[at : at+dim])
-	}
+	s.tile, s.across = growTo(s.tile, len(src)), growTo(s.across, len(src))
+	rows, columns := s.tile, s.across
 	if transpose {
-		transposed(s.tile, vals, dim)
+		rows, columns = columns, rows
 	}
+	d.Widen(rows, src)
+	for at := 0; at < len(rows); at += dim {
+		turn.Forward(rows[at : at+dim])
+	}
+	transposed(columns, rows, dim)
 }
 
 // transposed sets dst to the transpose of src, which has rows of n.
@@ -194,7 +193,8 @@ const (
 func (s *kvarnScratch) even(y kvarnTile, turns int) {
 	s.row.reset(y.rows)
 	s.col.reset(y.columns)
-	s.sum, s.power = growTo(s.sum, y.columns), growTo(s.power, y.columns)
+	n := max(y.columns, 2*y.rows)
+	s.sum, s.power = growTo(s.sum, n), growTo(s.power, n)
 	s.columnDeviations(y)
 	s.rowDeviations(y)
 	least := ratioOf(s.col.dev) + ratioOf(s.row.dev)
@@ -237,31 +237,25 @@ func (s *kvarnScratch) columnDeviations(y kvarnTile) {
 	sum, power := s.sum[:y.columns], s.power[:y.columns]
 	clear(sum)
 	clear(power)
-	for r, inv := range s.row.inv[:y.rows] {
-		row := s.tile[r*y.columns:][:len(sum)]
-		for i, v := range row {
-			x := float64(float64(v) * inv)
-			sum[i] += x
-			power[i] += float64(x * x)
-		}
-	}
+	kern.ScaledSums(sum, power, s.tile, s.row.inv[:y.rows], 1, y.columns)
 	for i, inv := range s.col.inv[:y.columns] {
 		s.col.dev[i] = deviation(sum[i], power[i], y.rows) * inv
 	}
 }
 
-// rowDeviations measures the rows of the scaled tile.
+// rowDeviations measures the rows of the scaled tile: those of even and of odd columns are summed apart.
 func (s *kvarnScratch) rowDeviations(y kvarnTile) {
+	n := y.rows
+	sum, power := s.sum[:2*n], s.power[:2*n]
+	clear(sum)
+	clear(power)
 	inv := s.col.inv[:y.columns]
-	for r, own := range s.row.inv[:y.rows] {
-		row := s.tile[r*y.columns:][:len(inv)]
-		var sum, power [2]float64
-		for i, v := range row {
-			x := float64(float64(v) * inv[i])
-			sum[i&1] += x
-			power[i&1] += float64(x * x)
-		}
-		s.row.dev[r] = deviation(sum[0]+sum[1], power[0]+power[1], y.columns) * own
+	kern.ScaledSums(sum[:n], power[:n], s.across, inv, 2, n)
+	if len(inv) > 1 {
+		kern.ScaledSums(sum[n:], power[n:], s.across[n:], inv[1:], 2, n)
+	}
+	for r, own := range s.row.inv[:n] {
+		s.row.dev[r] = deviation(sum[r]+sum[n+r], power[r]+power[n+r], y.columns) * own
 	}
 }
 

@@ -90,3 +90,26 @@ func Apply64(a []float64, lda int, rz, rn, z, acc []float64) {
 		}
 	}
 }
+
+// ScaledSums adds x[r*stride+j]·scale[r] to sum[j] and its square to square[j], for each of the columns,
+// as many as sum has, and every step-th row below len(scale), in order.
+func ScaledSums(sum, square []float64, x []float32, scale []float64, step, stride int) {
+	cols, rows := len(sum), len(scale)
+	square = square[:cols]
+	if cols == 0 || rows == 0 {
+		return
+	}
+	_ = x[(rows-1)/step*step*stride+cols-1]
+	whole := 0
+	if level >= AVX2 && cols >= 8 {
+		whole = cols &^ 7
+		scaledSumsAVX2(&sum[0], &square[0], &x[0], &scale[0], step, step*stride, whole, rows)
+	}
+	for r := 0; r < rows && whole < cols; r += step {
+		for j, v := range x[r*stride+whole : r*stride+cols] {
+			y := float64(float64(v) * scale[r])
+			sum[whole+j] += y
+			square[whole+j] += float64(y * y)
+		}
+	}
+}

@@ -177,3 +177,54 @@ rows:
 	JNZ          columns
 	VZEROUPPER
 	RET
+
+// func scaledSumsAVX2(sum *float64, square *float64, x *float32, scale *float64, step int, stride int, cols int, rows int)
+// Requires: AVX
+TEXT ·scaledSumsAVX2(SB), NOSPLIT, $0-64
+	MOVQ sum+0(FP), AX
+	MOVQ square+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ step+32(FP), BX
+	SHLQ $0x03, BX
+	MOVQ stride+40(FP), SI
+	MOVQ scale+24(FP), DI
+	SHLQ $0x02, SI
+	MOVQ cols+48(FP), R11
+
+columns:
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	VMOVUPD (CX), Y2
+	VMOVUPD 32(CX), Y3
+	MOVQ    DX, R9
+	XORQ    R8, R8
+	MOVQ    rows+56(FP), R10
+	SHLQ    $0x03, R10
+
+rows:
+	VBROADCASTSD (DI)(R8*1), Y5
+	VCVTPS2PD    (R9), Y4
+	VMULPD       Y5, Y4, Y4
+	VADDPD       Y4, Y0, Y0
+	VMULPD       Y4, Y4, Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    16(R9), Y4
+	VMULPD       Y5, Y4, Y4
+	VADDPD       Y4, Y1, Y1
+	VMULPD       Y4, Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	ADDQ         SI, R9
+	ADDQ         BX, R8
+	CMPQ         R8, R10
+	JLT          rows
+	VMOVUPD      Y0, (AX)
+	VMOVUPD      Y1, 32(AX)
+	VMOVUPD      Y2, (CX)
+	VMOVUPD      Y3, 32(CX)
+	ADDQ         $0x20, DX
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x08, R11
+	JNZ          columns
+	VZEROUPPER
+	RET

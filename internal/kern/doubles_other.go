@@ -13,3 +13,7 @@ func reflect64AVX2(_ *float64, _, _, _ int, _, _, _, _, _, _ *float64) {
 }
 
 func apply64AVX2(_ *float64, _, _, _ int, _, _, _, _ *float64) { panic("kern: no vector kernels") }
+
+func scaledSumsAVX2(_, _ *float64, _ *float32, _ *float64, _, _, _, _ int) {
+	panic("kern: no vector kernels")
+}

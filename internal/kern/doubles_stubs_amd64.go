@@ -19,3 +19,9 @@ func reflect64AVX2(a *float64, lda int, rows int, cols int, rv *float64, rp *flo
 //
 //go:noescape
 func apply64AVX2(a *float64, lda int, rows int, cols int, rz *float64, rn *float64, z *float64, acc *float64)
+
+// scaledSumsAVX2 adds x[r/step*stride+j]·scale[r] to sum[j], and its square to square[j], for every
+// step-th r below rows; cols is a positive multiple of 8, rows and step are positive.
+//
+//go:noescape
+func scaledSumsAVX2(sum *float64, square *float64, x *float32, scale *float64, step int, stride int, cols int, rows int)

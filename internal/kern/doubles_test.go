@@ -47,7 +47,13 @@ func doubles(seed uint64, rows, cols, k int) []float64 {
 	wide := cols &^ 7
 	Reflect64(m, lda, r[:rows], r[rows:2*rows], r[2*rows:], c[:wide], c[cols:], acc)
 	Apply64(m, lda, r[:rows], r[rows:], c[:wide], acc[cols:])
-	return slices.Concat(out, m, acc)
+	x := make([]float32, rows*lda)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	sums := noise64(rng, 2*cols)
+	ScaledSums(sums[:cols], sums[cols:], x, r[:rows], 1+k%3, lda)
+	return slices.Concat(out, m, acc, sums)
 }
 
 func TestMul64MultipliesMatrices(t *testing.T) {

@@ -12,6 +12,7 @@ func main() {
 	tile()
 	reflect()
 	apply()
+	scaled()
 	Generate()
 }
 
@@ -166,6 +167,45 @@ func apply() {
 		JNE(LabelRef("rows"))
 		store(sum, acc)
 	}, a, z, acc)
+	VZEROUPPER()
+	RET()
+}
+
+func scaled() {
+	TEXT("scaledSumsAVX2", NOSPLIT, "func(sum, square *float64, x *float32, scale *float64, step, stride, cols, rows int)")
+	Pragma("noescape")
+	Doc("scaledSumsAVX2 adds x[r/step*stride+j]·scale[r] to sum[j], and its square to square[j], for every",
+		"step-th r below rows; cols is a positive multiple of 8, rows and step are positive.")
+	sum, square, x := ptr("sum"), ptr("square"), ptr("x")
+	step, stride := strideOf("step"), ptr("stride")
+	scale := ptr("scale")
+	SHLQ(Imm(2), stride)
+	sums, squares, v, t, f := pair(), pair(), pair(), pair(), YMM()
+	i, at, rows := GP64(), GP64(), GP64()
+	columns(func() {
+		load(sum, sums)
+		load(square, squares)
+		MOVQ(x, at)
+		XORQ(i, i)
+		Load(Param("rows"), rows)
+		SHLQ(Imm(3), rows)
+		Label("rows")
+		VBROADCASTSD(Mem{Base: scale, Index: i, Scale: 1}, f)
+		for h := range 2 {
+			VCVTPS2PD(Mem{Base: at, Disp: 16 * h}, v[h])
+			VMULPD(f, v[h], v[h])
+			VADDPD(v[h], sums[h], sums[h])
+			VMULPD(v[h], v[h], t[h])
+			VADDPD(t[h], squares[h], squares[h])
+		}
+		ADDQ(stride, at)
+		ADDQ(step, i)
+		CMPQ(i, rows)
+		JLT(LabelRef("rows"))
+		store(sums, sum)
+		store(squares, square)
+		ADDQ(Imm(32), x)
+	}, sum, square)
 	VZEROUPPER()
 	RET()
 }
