@@ -15,9 +15,10 @@ import (
 type gearScratch struct {
 	vals        []float32 // X, then the residual; or what is decoded
 	codes       []byte
-	apart       []bool // entries of S
-	lo, hi      []float32
-	keys        []uint64
+	apart       []int32 // places of S
+	lo, hi, inv []float32
+	spread      []float32 // lo, hi and inv for every value of a row
+	keys, outer []uint64
 	left, right []float64
 	halves      []float32 // the factors as they are read back
 	work        lowrank.Workspace
@@ -40,20 +41,10 @@ func (y *gearLayout) place(vector, i int) int {
 	return vector*y.dim + i
 }
 
-// groupOf returns the group of channel c of row i.
-func (y *gearLayout) groupOf(i, c, group int) int {
-	if y.channels {
-		return i/group*y.dim + c
-	}
-	return i*ceilDiv(y.dim, group) + c/group
-}
-
 func (w *gearScratch) compress(out []byte, y *gearLayout, p gearParams, d kv.DType, plane []uint16) bool {
 	scales, codes, values, indices, factors := y.cut(out, p.Bits)
 	w.vals = growTo(w.vals, len(plane))
 	d.Widen(w.vals, plane)
-	w.apart = growTo(w.apart, len(plane))
-	clear(w.apart)
 	w.setApart(values, indices, y, plane)
 	if !w.ranges(scales, y, p) {
 		return false
@@ -63,8 +54,9 @@ func (w *gearScratch) compress(out []byte, y *gearLayout, p gearParams, d kv.DTy
 }
 
 // setApart writes the outliers of every vector: the smallest, then the largest, by rank and where
-// they are equal by index.
+// they are equal by index. In w.vals NaN takes their places.
 func (w *gearScratch) setApart(values, indices []byte, y *gearLayout, plane []uint16) {
+	w.apart = w.apart[:0]
 	if y.apart == 0 {
 		return
 	}
@@ -75,32 +67,100 @@ func (w *gearScratch) setApart(values, indices []byte, y *gearLayout, plane []ui
 			b ^= uint32(int32(b)>>31) | 1<<31 // in the order of the numbers
 			w.keys[i] = uint64(b)<<32 | uint64(i)
 		}
-		slices.Sort(w.keys)
-		for n := range 2 * y.apart {
-			key := w.keys[n]
-			if n >= y.apart {
-				key = w.keys[len(w.keys)-2*y.apart+n]
-			}
+		for _, key := range w.outermost(y.apart) {
 			at := y.place(v, int(uint32(key)))
-			w.apart[at] = true
+			w.apart = append(w.apart, int32(at))
 			binary.LittleEndian.PutUint16(values, plane[at])
 			binary.LittleEndian.PutUint16(indices, uint16(key))
 			values, indices = values[2:], indices[2:]
 		}
 	}
+	for _, at := range w.apart {
+		w.vals[at] = float32(math.NaN())
+	}
+}
+
+// outermost returns the n smallest and the n largest of w.keys, in order. Most of few are found by
+// comparing with the n-th so far.
+func (w *gearScratch) outermost(n int) []uint64 {
+	w.outer = growTo(w.outer, 2*n)
+	low, high := w.outer[:n], w.outer[n:]
+	if n > 64 || len(w.keys) < 4*n {
+		slices.Sort(w.keys)
+		copy(low, w.keys)
+		copy(high, w.keys[len(w.keys)-n:])
+		return w.outer
+	}
+	copy(low, w.keys)
+	slices.Sort(low)
+	copy(high, w.keys[n:])
+	slices.Sort(high)
+	for _, key := range w.keys[n:] {
+		if key >= low[n-1] {
+			continue
+		}
+		i := n - 1
+		for ; i > 0 && low[i-1] > key; i-- {
+			low[i] = low[i-1]
+		}
+		low[i] = key
+	}
+	for at, key := range w.keys {
+		if key <= high[0] || at >= n && at < 2*n {
+			continue
+		}
+		i := 0
+		for ; i+1 < n && high[i+1] < key; i++ {
+			high[i] = high[i+1]
+		}
+		high[i] = key
+	}
+	return w.outer
+}
+
+// A gearGrid is the scales and minima of a row's values, one for each.
+type gearGrid struct{ scale, low, inv []float32 }
+
+// grid returns that of row i. Where groups lie across rows it is as it is stored; otherwise it is
+// spread out.
+func (w *gearScratch) grid(i int, y *gearLayout, group int) gearGrid {
+	if y.channels {
+		g := i / group * y.dim
+		return gearGrid{w.hi[g : g+y.dim], w.lo[g : g+y.dim], w.inv[g : g+y.dim]}
+	}
+	w.spread = growTo(w.spread, 3*y.dim)
+	r := gearGrid{w.spread[:y.dim], w.spread[y.dim : 2*y.dim], w.spread[2*y.dim:]}
+	for g, c := i*ceilDiv(y.dim, group), 0; c < y.dim; g, c = g+1, c+group {
+		for k := c; k < min(c+group, y.dim); k++ {
+			r.scale[k], r.low[k], r.inv[k] = w.hi[g], w.lo[g], w.inv[g]
+		}
+	}
+	return r
 }
 
 // ranges writes the scale and minimum of every group, and leaves them in w.hi and w.lo.
 func (w *gearScratch) ranges(scales []byte, y *gearLayout, p gearParams) bool {
-	w.lo, w.hi = growTo(w.lo, y.groups), growTo(w.hi, y.groups)
+	w.roomForGroups(y.groups)
 	for g := range w.lo {
 		w.lo[g], w.hi[g] = math.MaxFloat32, -math.MaxFloat32
 	}
 	for i := range y.rows {
-		for c := range y.dim {
-			if at := i*y.dim + c; !w.apart[at] {
-				g, x := y.groupOf(i, c, p.Group), w.vals[at]
-				w.lo[g], w.hi[g] = min(w.lo[g], x), max(w.hi[g], x)
+		row := w.vals[i*y.dim : (i+1)*y.dim]
+		if y.channels {
+			g := i / p.Group * y.dim
+			lo, hi := w.lo[g:g+len(row)], w.hi[g:g+len(row)]
+			for c, x := range row {
+				if x == x {
+					lo[c], hi[c] = min(lo[c], x), max(hi[c], x)
+				}
+			}
+			continue
+		}
+		for g, c := i*ceilDiv(y.dim, p.Group), 0; c < y.dim; g, c = g+1, c+p.Group {
+			for _, x := range row[c:min(c+p.Group, y.dim)] {
+				if x == x {
+					w.lo[g], w.hi[g] = min(w.lo[g], x), max(w.hi[g], x)
+				}
 			}
 		}
 	}
@@ -112,9 +172,13 @@ func (w *gearScratch) ranges(scales []byte, y *gearLayout, p gearParams) bool {
 		if !ok {
 			return false
 		}
-		w.hi[g], w.lo[g] = s, m
+		w.hi[g], w.lo[g], w.inv[g] = s, m, oneOver(s)
 	}
 	return true
+}
+
+func (w *gearScratch) roomForGroups(n int) {
+	w.lo, w.hi, w.inv = growTo(w.lo, n), growTo(w.hi, n), growTo(w.inv, n)
 }
 
 // quantise writes the codes and leaves the residual in w.vals.
@@ -122,20 +186,18 @@ func (w *gearScratch) quantise(codes []byte, y *gearLayout, p gearParams) {
 	w.codes = growTo(w.codes, len(w.vals))
 	top := float32(int(1)<<p.Bits - 1)
 	for i := range y.rows {
-		for c := range y.dim {
-			at := i*y.dim + c
-			w.codes[at] = 0
-			if w.apart[at] {
-				w.vals[at] = 0
-				continue
-			}
-			g := y.groupOf(i, c, p.Group)
-			if s := w.hi[g]; s > 0 {
-				t := float32((w.vals[at] - w.lo[g]) * (1 / s))
-				w.codes[at] = byte(quant.Nearest(min(max(t, 0), top)))
-			}
-			w.vals[at] -= float32(float32(w.codes[at])*w.hi[g]) + w.lo[g]
+		row, out := w.vals[i*y.dim:(i+1)*y.dim], w.codes[i*y.dim:(i+1)*y.dim]
+		g := w.grid(i, y, p.Group)
+		scale, low, inv := g.scale[:len(row)], g.low[:len(row)], g.inv[:len(row)]
+		for c, x := range row {
+			t := float32((x - low[c]) * inv[c])
+			code := byte(quant.Nearest(min(max(t, 0), top)))
+			out[c] = code
+			row[c] = x - (float32(float32(code)*scale[c]) + low[c])
 		}
+	}
+	for _, at := range w.apart {
+		w.codes[at], w.vals[at] = 0, 0
 	}
 	quant.Pack(codes, w.codes, p.Bits)
 }
@@ -190,7 +252,7 @@ func putHalves(out []byte, x []float64) bool {
 func (w *gearScratch) decompress(plane []uint16, in []byte, y *gearLayout, p gearParams, d kv.DType) bool {
 	scales, codes, values, indices, factors := y.cut(in, p.Bits)
 	w.vals, w.codes = growTo(w.vals, len(plane)), growTo(w.codes, len(plane))
-	w.lo, w.hi = growTo(w.lo, y.groups), growTo(w.hi, y.groups)
+	w.roomForGroups(y.groups)
 	for g := range w.lo {
 		s, ok1 := getNorm(scales[4*g:])
 		m, ok2 := getHalf(scales[4*g+2:])
@@ -201,10 +263,8 @@ func (w *gearScratch) decompress(plane []uint16, in []byte, y *gearLayout, p gea
 	}
 	quant.Unpack(w.codes, codes, p.Bits)
 	for i := range y.rows {
-		for c := range y.dim {
-			at, g := i*y.dim+c, y.groupOf(i, c, p.Group)
-			w.vals[at] = float32(float32(w.codes[at])*w.hi[g]) + w.lo[g]
-		}
+		g := w.grid(i, y, p.Group)
+		kern.RestoreColumns(w.vals[i*y.dim:(i+1)*y.dim], w.codes[i*y.dim:(i+1)*y.dim], g.scale, g.low)
 	}
 	if !w.addFactors(factors, y) {
 		return false
@@ -224,14 +284,7 @@ func (w *gearScratch) addFactors(in []byte, y *gearLayout) bool {
 		w.halves[i] = x
 	}
 	right := w.halves[y.rows*y.rank:]
-	for i := range y.rows {
-		row := w.vals[i*y.dim : (i+1)*y.dim]
-		for k, a := range w.halves[i*y.rank : (i+1)*y.rank] {
-			for c, b := range right[k*y.dim : (k+1)*y.dim] {
-				row[c] += float32(a * b)
-			}
-		}
-	}
+	accumulate(w.vals, w.halves[:y.rows*y.rank], right, y.rows, y.rank, y.dim)
 	return true
 }
 

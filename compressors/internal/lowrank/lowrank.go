@@ -25,6 +25,7 @@ type Workspace struct {
 	work       []float64
 	rows       []float64 // the matrix as float64
 	transposed []float64
+	wide       []float64 // the matrix times the basis, in rows of a multiple of 8
 	order      []int
 }
 
@@ -54,7 +55,7 @@ func (w *Workspace) Top(x []float32, s, d, r int, us, vt []float64) {
 				vt[k*d+j] = v
 			}
 		}
-		kern.Mul64(us, r, w.rows, d, 1, w.basis, up(r), s, r, d)
+		w.project(us, s, d, r)
 		return
 	}
 	w.transposed = grow(w.transposed, s*d)
@@ -73,6 +74,21 @@ func (w *Workspace) Top(x []float32, s, d, r int, us, vt []float64) {
 		for i := range s {
 			us[i*r+k] = w.basis[i*up(r)+k] * sigma
 		}
+	}
+}
+
+// project sets us to w.rows, s×d, times the basis. The kernel takes eight columns at a time, which the
+// basis has.
+func (w *Workspace) project(us []float64, s, d, r int) {
+	wide := up(r)
+	if wide == r {
+		kern.Mul64(us, r, w.rows, d, 1, w.basis, r, s, r, d)
+		return
+	}
+	w.wide = grow(w.wide, s*wide)
+	kern.Mul64(w.wide, wide, w.rows, d, 1, w.basis, wide, s, wide, d)
+	for i := range s {
+		copy(us[i*r:(i+1)*r], w.wide[i*wide:])
 	}
 }
 
