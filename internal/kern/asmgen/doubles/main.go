@@ -172,7 +172,8 @@ func apply() {
 }
 
 func scaled() {
-	TEXT("scaledSumsAVX2", NOSPLIT, "func(sum, square *float64, x *float32, scale *float64, step, stride, cols, rows int)")
+	TEXT("scaledSumsAVX2", NOSPLIT,
+		"func(sum, square *float64, x *float32, scale *float64, step, stride, cols, rows int)")
 	Pragma("noescape")
 	Doc("scaledSumsAVX2 adds x[r/step*stride+j]·scale[r] to sum[j], and its square to square[j], for every",
 		"step-th r below rows; cols is a positive multiple of 8, rows and step are positive.")
