@@ -101,7 +101,10 @@ func (c *blockFloat) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 }
 
 // blockRun is what is left of the three runs of a payload.
-type blockRun struct{ tensors, scales, codes []byte }
+type blockRun struct {
+	tensors, scales, codes []byte
+	stream                 bool // values are written around the caches
+}
 
 // skip moves on by what n blocks take.
 func (r *blockRun) skip(scales, codes int) { r.scales, r.codes = r.scales[scales:], r.codes[codes:] }
@@ -194,7 +197,11 @@ func (c *blockFloat) Decompress(dst kv.Tensor, src []byte) error {
 	if want := s.tensors + s.scales + s.codes; len(src) != want {
 		return corrupt("%d bytes, want %d", len(src), want)
 	}
-	run := blockRun{tensors: src, scales: src[s.tensors:], codes: src[s.tensors+s.scales:]}
+	run := blockRun{tensors: src, scales: src[s.tensors:], codes: src[s.tensors+s.scales:],
+		stream: dst.RawBytes() >= kern.StreamBytes}
+	if run.stream {
+		defer kern.StreamFence()
+	}
 	w := rowPool.Get().(*rowScratch)
 	defer rowPool.Put(w)
 	for _, side := range kv.Sides {
@@ -228,7 +235,7 @@ func (c *blockFloat) decompressPlane(run *blockRun, w *rowScratch, d kv.DType, p
 	most, _ := c.format.value(c.largest())
 	for len(plane) > 0 {
 		if dim == c.block {
-			n := m.Restore(d == kv.BF16, plane, run.codes, run.scales, tensor, d.Max()/most)
+			n := m.Restore(d == kv.BF16, plane, run.codes, run.scales, tensor, d.Max()/most, run.stream)
 			plane = plane[n*dim:]
 			run.skip(n, n*c.rowCodes(dim))
 		}

@@ -259,7 +259,7 @@ func (f nvfp4Latent) decompressRows(d kv.DType, dim int, rows []uint16, scales, 
 	for ; len(rows) >= dim && kern.Vectors(); n++ {
 		row := rows[:dim]
 		blocks := kern.NVFP4.Restore(d == kv.BF16, row[:latentDim], codes[:latentDim/2], scales[:ns], 1,
-			d.Max()/quant.MaxE2M1)
+			d.Max()/quant.MaxE2M1, false)
 		if blocks < ns || !quant.E4M3.Decode(d, row[latentDim:], codes[latentDim/2:nc]) {
 			break
 		}

@@ -3,6 +3,7 @@ package kern
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 )
 
 // A Micro is a format of small blocks, each under a scale of 8 bits.
@@ -83,8 +84,10 @@ func compressNVFP4AVX512(bf16 bool, codes, scales []byte, src []uint16, blocks i
 
 // Restore sets the front part of dst to the patterns of blocks and returns how many these are. It
 // stops before eight of which one has a scale that none writes, or is of values beyond limit times
-// the scale, where they might have to be cut. Of NVFP4 tensor is the scale of all.
-func (m Micro) Restore(bf16 bool, dst []uint16, codes, scales []byte, tensor, limit float32) (blocks int) {
+// the scale, where they might have to be cut. Of NVFP4 tensor is the scale of all. With stream it
+// may write around the caches, as StreamCopy does.
+func (m Micro) Restore(bf16 bool, dst []uint16, codes, scales []byte, tensor, limit float32,
+	stream bool) (blocks int) {
 	if blocks = len(dst) / m.Size() &^ 7; blocks == 0 || level < AVX2 {
 		return 0
 	}
@@ -92,6 +95,27 @@ func (m Micro) Restore(bf16 bool, dst []uint16, codes, scales []byte, tensor, li
 		return restoreMXFP8(bf16, dst, codes, scales[:blocks], limit)
 	}
 	_, _ = codes[blocks*m.CodeBytes()-1], scales[blocks-1]
+	for done := 0; ; {
+		n, did := blocks-done, 0
+		at, from := dst[done*m.Size():], codes[done*m.CodeBytes():]
+		if n >= 16 && vbmi() {
+			did = m.restore512(bf16, at, from, scales[done:], n&^15, tensor, limit, stream)
+			n = min(n, 16) // the few that it would not do, or is done with
+		}
+		if did == 0 && n > 0 {
+			did = m.restore256(bf16, at, from, scales[done:], n, tensor, limit)
+			if did < n {
+				return done + did
+			}
+		}
+		if done += did; done == blocks {
+			return done
+		}
+	}
+}
+
+func (m Micro) restore256(bf16 bool, dst []uint16, codes, scales []byte, blocks int,
+	tensor, limit float32) int {
 	left := 0
 	switch {
 	case m <= FourSix && bf16:
@@ -106,6 +130,29 @@ func (m Micro) Restore(bf16 bool, dst []uint16, codes, scales []byte, tensor, li
 		left = restoreFP4BF16AVX2(&dst[0], &codes[0], &scales[0], blocks, tensor, limit)
 	default:
 		left = restoreFP4F16AVX2(&dst[0], &codes[0], &scales[0], blocks, tensor, limit)
+	}
+	return blocks - left
+}
+
+func (m Micro) restore512(bf16 bool, dst []uint16, codes, scales []byte, blocks int,
+	tensor, limit float32, stream bool) int {
+	left, around := 0, uint8(0)
+	if stream && uintptr(unsafe.Pointer(&dst[0]))&63 == 0 {
+		around = 1
+	}
+	switch {
+	case m <= FourSix && bf16:
+		left = restoreNVFP4BF16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)
+	case m <= FourSix:
+		left = restoreNVFP4F16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)
+	case m == MXFP4 && bf16:
+		left = restoreMXFP4BF16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)
+	case m == MXFP4:
+		left = restoreMXFP4F16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)
+	case bf16:
+		left = restoreFP4BF16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)
+	default:
+		left = restoreFP4F16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)
 	}
 	return blocks - left
 }

@@ -1076,6 +1076,1269 @@ DATA micro512Const29<>+56(SB)/4, $0x36400000
 DATA micro512Const29<>+60(SB)/4, $0x36400000
 GLOBL micro512Const29<>(SB), RODATA|NOPTR, $64
 
+// func restoreNVFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL
+TEXT ·restoreNVFP4F16AVX512(SB), NOSPLIT, $0-56
+	MOVQ      dst+0(FP), AX
+	MOVQ      codes+8(FP), CX
+	MOVQ      scales+16(FP), DX
+	MOVQ      blocks+24(FP), BX
+	MOVL      $0xfefefefe, SI
+	KMOVD     SI, K1
+	VMOVDQU64 micro512Const30<>+0(SB), Z0
+	VMOVDQU64 micro512Const31<>+0(SB), Z1
+	VMOVDQU64 micro512Const32<>+0(SB), Z2
+	VMOVDQU64 micro512Const33<>+0(SB), Z3
+	MOVB      stream+40(FP), SI
+	CMPB      SI, $0x00
+	JNE       stream
+
+batch:
+	VMOVDQU8       (DX), X5
+	VPMOVZXBW      X5, Y4
+	VPSLLW         $0x07, Y4, Y4
+	VCVTPH2PS      Y4, Z4
+	VMULPS         micro512Const34<>+0(SB), Z4, Z4
+	VBROADCASTSS   tensor+32(FP), Z6
+	VMULPS         Z6, Z4, Z4
+	VMOVDQU8       micro512Const35<>+0(SB), X6
+	VPCMPUB        $0x06, X6, X5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const36<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const36<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VCVTPS2PH      $0x00, Z4, Y4
+	VCVTPS2PH      $0x00, Z5, Y5
+	VINSERTI64X4   $0x01, Y5, Z4, Z4
+	VMOVDQU64      micro512Const38<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      (CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      16(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      32(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      48(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      64(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      80(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      96(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      112(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPTERNLOGD     $0xea, Z3, Z2, Z4
+	VPERMW         Z5, Z4, Z4
+	VMOVDQU64      Z4, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            batch
+	JMP            done
+
+stream:
+	VMOVDQU8       (DX), X5
+	VPMOVZXBW      X5, Y4
+	VPSLLW         $0x07, Y4, Y4
+	VCVTPH2PS      Y4, Z4
+	VMULPS         micro512Const34<>+0(SB), Z4, Z4
+	VBROADCASTSS   tensor+32(FP), Z6
+	VMULPS         Z6, Z4, Z4
+	VMOVDQU8       micro512Const35<>+0(SB), X6
+	VPCMPUB        $0x06, X6, X5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const36<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const36<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VCVTPS2PH      $0x00, Z4, Y4
+	VCVTPS2PH      $0x00, Z5, Y5
+	VINSERTI64X4   $0x01, Y5, Z4, Z4
+	VMOVDQU64      micro512Const38<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      (CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      16(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      32(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      48(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      64(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      80(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      96(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      112(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPTERNLOGD     $0xea, Z3, Z2, Z4
+	VPERMW         Z5, Z4, Z4
+	VMOVNTDQ       Z4, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            stream
+
+done:
+	MOVQ BX, left+48(FP)
+	VZEROUPPER
+	RET
+
+DATA micro512Const30<>+0(SB)/4, $0xfc000000
+DATA micro512Const30<>+4(SB)/4, $0x00000000
+DATA micro512Const30<>+8(SB)/4, $0x04000400
+DATA micro512Const30<>+12(SB)/4, $0x08000800
+DATA micro512Const30<>+16(SB)/4, $0x7c008000
+DATA micro512Const30<>+20(SB)/4, $0x80008000
+DATA micro512Const30<>+24(SB)/4, $0x84008400
+DATA micro512Const30<>+28(SB)/4, $0x88008800
+DATA micro512Const30<>+32(SB)/4, $0xfc000000
+DATA micro512Const30<>+36(SB)/4, $0x00000000
+DATA micro512Const30<>+40(SB)/4, $0x04000400
+DATA micro512Const30<>+44(SB)/4, $0x08000800
+DATA micro512Const30<>+48(SB)/4, $0x7c008000
+DATA micro512Const30<>+52(SB)/4, $0x80008000
+DATA micro512Const30<>+56(SB)/4, $0x84008400
+DATA micro512Const30<>+60(SB)/4, $0x88008800
+GLOBL micro512Const30<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const31<>+0(SB)/4, $0x06040200
+DATA micro512Const31<>+4(SB)/4, $0x0e0c0a08
+DATA micro512Const31<>+8(SB)/4, $0x06040200
+DATA micro512Const31<>+12(SB)/4, $0x0e0c0a08
+DATA micro512Const31<>+16(SB)/4, $0x06040200
+DATA micro512Const31<>+20(SB)/4, $0x0e0c0a08
+DATA micro512Const31<>+24(SB)/4, $0x06040200
+DATA micro512Const31<>+28(SB)/4, $0x0e0c0a08
+DATA micro512Const31<>+32(SB)/4, $0x06040200
+DATA micro512Const31<>+36(SB)/4, $0x0e0c0a08
+DATA micro512Const31<>+40(SB)/4, $0x06040200
+DATA micro512Const31<>+44(SB)/4, $0x0e0c0a08
+DATA micro512Const31<>+48(SB)/4, $0x06040200
+DATA micro512Const31<>+52(SB)/4, $0x0e0c0a08
+DATA micro512Const31<>+56(SB)/4, $0x06040200
+DATA micro512Const31<>+60(SB)/4, $0x0e0c0a08
+GLOBL micro512Const31<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const32<>+0(SB)/4, $0x000f000f
+DATA micro512Const32<>+4(SB)/4, $0x000f000f
+DATA micro512Const32<>+8(SB)/4, $0x000f000f
+DATA micro512Const32<>+12(SB)/4, $0x000f000f
+DATA micro512Const32<>+16(SB)/4, $0x000f000f
+DATA micro512Const32<>+20(SB)/4, $0x000f000f
+DATA micro512Const32<>+24(SB)/4, $0x000f000f
+DATA micro512Const32<>+28(SB)/4, $0x000f000f
+DATA micro512Const32<>+32(SB)/4, $0x000f000f
+DATA micro512Const32<>+36(SB)/4, $0x000f000f
+DATA micro512Const32<>+40(SB)/4, $0x000f000f
+DATA micro512Const32<>+44(SB)/4, $0x000f000f
+DATA micro512Const32<>+48(SB)/4, $0x000f000f
+DATA micro512Const32<>+52(SB)/4, $0x000f000f
+DATA micro512Const32<>+56(SB)/4, $0x000f000f
+DATA micro512Const32<>+60(SB)/4, $0x000f000f
+GLOBL micro512Const32<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const33<>+0(SB)/4, $0x00000000
+DATA micro512Const33<>+4(SB)/4, $0x00000000
+DATA micro512Const33<>+8(SB)/4, $0x00000000
+DATA micro512Const33<>+12(SB)/4, $0x00000000
+DATA micro512Const33<>+16(SB)/4, $0x00000000
+DATA micro512Const33<>+20(SB)/4, $0x00000000
+DATA micro512Const33<>+24(SB)/4, $0x00000000
+DATA micro512Const33<>+28(SB)/4, $0x00000000
+DATA micro512Const33<>+32(SB)/4, $0x00100010
+DATA micro512Const33<>+36(SB)/4, $0x00100010
+DATA micro512Const33<>+40(SB)/4, $0x00100010
+DATA micro512Const33<>+44(SB)/4, $0x00100010
+DATA micro512Const33<>+48(SB)/4, $0x00100010
+DATA micro512Const33<>+52(SB)/4, $0x00100010
+DATA micro512Const33<>+56(SB)/4, $0x00100010
+DATA micro512Const33<>+60(SB)/4, $0x00100010
+GLOBL micro512Const33<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const34<>+0(SB)/4, $0x43800000
+DATA micro512Const34<>+4(SB)/4, $0x43800000
+DATA micro512Const34<>+8(SB)/4, $0x43800000
+DATA micro512Const34<>+12(SB)/4, $0x43800000
+DATA micro512Const34<>+16(SB)/4, $0x43800000
+DATA micro512Const34<>+20(SB)/4, $0x43800000
+DATA micro512Const34<>+24(SB)/4, $0x43800000
+DATA micro512Const34<>+28(SB)/4, $0x43800000
+DATA micro512Const34<>+32(SB)/4, $0x43800000
+DATA micro512Const34<>+36(SB)/4, $0x43800000
+DATA micro512Const34<>+40(SB)/4, $0x43800000
+DATA micro512Const34<>+44(SB)/4, $0x43800000
+DATA micro512Const34<>+48(SB)/4, $0x43800000
+DATA micro512Const34<>+52(SB)/4, $0x43800000
+DATA micro512Const34<>+56(SB)/4, $0x43800000
+DATA micro512Const34<>+60(SB)/4, $0x43800000
+GLOBL micro512Const34<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const35<>+0(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+4(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+8(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+12(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+16(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+20(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+24(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+28(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+32(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+36(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+40(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+44(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+48(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+52(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+56(SB)/4, $0x7e7e7e7e
+DATA micro512Const35<>+60(SB)/4, $0x7e7e7e7e
+GLOBL micro512Const35<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const36<>+0(SB)/4, $0x39000000
+DATA micro512Const36<>+4(SB)/4, $0x39000000
+DATA micro512Const36<>+8(SB)/4, $0x39000000
+DATA micro512Const36<>+12(SB)/4, $0x39000000
+DATA micro512Const36<>+16(SB)/4, $0x39000000
+DATA micro512Const36<>+20(SB)/4, $0x39000000
+DATA micro512Const36<>+24(SB)/4, $0x39000000
+DATA micro512Const36<>+28(SB)/4, $0x39000000
+DATA micro512Const36<>+32(SB)/4, $0x39000000
+DATA micro512Const36<>+36(SB)/4, $0x39000000
+DATA micro512Const36<>+40(SB)/4, $0x39000000
+DATA micro512Const36<>+44(SB)/4, $0x39000000
+DATA micro512Const36<>+48(SB)/4, $0x39000000
+DATA micro512Const36<>+52(SB)/4, $0x39000000
+DATA micro512Const36<>+56(SB)/4, $0x39000000
+DATA micro512Const36<>+60(SB)/4, $0x39000000
+GLOBL micro512Const36<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const37<>+0(SB)/4, $0x3fc00000
+DATA micro512Const37<>+4(SB)/4, $0x3fc00000
+DATA micro512Const37<>+8(SB)/4, $0x3fc00000
+DATA micro512Const37<>+12(SB)/4, $0x3fc00000
+DATA micro512Const37<>+16(SB)/4, $0x3fc00000
+DATA micro512Const37<>+20(SB)/4, $0x3fc00000
+DATA micro512Const37<>+24(SB)/4, $0x3fc00000
+DATA micro512Const37<>+28(SB)/4, $0x3fc00000
+DATA micro512Const37<>+32(SB)/4, $0x3fc00000
+DATA micro512Const37<>+36(SB)/4, $0x3fc00000
+DATA micro512Const37<>+40(SB)/4, $0x3fc00000
+DATA micro512Const37<>+44(SB)/4, $0x3fc00000
+DATA micro512Const37<>+48(SB)/4, $0x3fc00000
+DATA micro512Const37<>+52(SB)/4, $0x3fc00000
+DATA micro512Const37<>+56(SB)/4, $0x3fc00000
+DATA micro512Const37<>+60(SB)/4, $0x3fc00000
+GLOBL micro512Const37<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const38<>+0(SB)/4, $0x00000000
+DATA micro512Const38<>+4(SB)/4, $0x00100000
+DATA micro512Const38<>+8(SB)/4, $0x00100000
+DATA micro512Const38<>+12(SB)/4, $0x00100000
+DATA micro512Const38<>+16(SB)/4, $0x00000000
+DATA micro512Const38<>+20(SB)/4, $0x00100000
+DATA micro512Const38<>+24(SB)/4, $0x00100000
+DATA micro512Const38<>+28(SB)/4, $0x00100000
+DATA micro512Const38<>+32(SB)/4, $0x00010001
+DATA micro512Const38<>+36(SB)/4, $0x00110001
+DATA micro512Const38<>+40(SB)/4, $0x00110001
+DATA micro512Const38<>+44(SB)/4, $0x00110001
+DATA micro512Const38<>+48(SB)/4, $0x00010001
+DATA micro512Const38<>+52(SB)/4, $0x00110001
+DATA micro512Const38<>+56(SB)/4, $0x00110001
+DATA micro512Const38<>+60(SB)/4, $0x00110001
+GLOBL micro512Const38<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const39<>+0(SB)/4, $0x00020002
+DATA micro512Const39<>+4(SB)/4, $0x00120002
+DATA micro512Const39<>+8(SB)/4, $0x00120002
+DATA micro512Const39<>+12(SB)/4, $0x00120002
+DATA micro512Const39<>+16(SB)/4, $0x00020002
+DATA micro512Const39<>+20(SB)/4, $0x00120002
+DATA micro512Const39<>+24(SB)/4, $0x00120002
+DATA micro512Const39<>+28(SB)/4, $0x00120002
+DATA micro512Const39<>+32(SB)/4, $0x00030003
+DATA micro512Const39<>+36(SB)/4, $0x00130003
+DATA micro512Const39<>+40(SB)/4, $0x00130003
+DATA micro512Const39<>+44(SB)/4, $0x00130003
+DATA micro512Const39<>+48(SB)/4, $0x00030003
+DATA micro512Const39<>+52(SB)/4, $0x00130003
+DATA micro512Const39<>+56(SB)/4, $0x00130003
+DATA micro512Const39<>+60(SB)/4, $0x00130003
+GLOBL micro512Const39<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const40<>+0(SB)/4, $0x00040004
+DATA micro512Const40<>+4(SB)/4, $0x00140004
+DATA micro512Const40<>+8(SB)/4, $0x00140004
+DATA micro512Const40<>+12(SB)/4, $0x00140004
+DATA micro512Const40<>+16(SB)/4, $0x00040004
+DATA micro512Const40<>+20(SB)/4, $0x00140004
+DATA micro512Const40<>+24(SB)/4, $0x00140004
+DATA micro512Const40<>+28(SB)/4, $0x00140004
+DATA micro512Const40<>+32(SB)/4, $0x00050005
+DATA micro512Const40<>+36(SB)/4, $0x00150005
+DATA micro512Const40<>+40(SB)/4, $0x00150005
+DATA micro512Const40<>+44(SB)/4, $0x00150005
+DATA micro512Const40<>+48(SB)/4, $0x00050005
+DATA micro512Const40<>+52(SB)/4, $0x00150005
+DATA micro512Const40<>+56(SB)/4, $0x00150005
+DATA micro512Const40<>+60(SB)/4, $0x00150005
+GLOBL micro512Const40<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const41<>+0(SB)/4, $0x00060006
+DATA micro512Const41<>+4(SB)/4, $0x00160006
+DATA micro512Const41<>+8(SB)/4, $0x00160006
+DATA micro512Const41<>+12(SB)/4, $0x00160006
+DATA micro512Const41<>+16(SB)/4, $0x00060006
+DATA micro512Const41<>+20(SB)/4, $0x00160006
+DATA micro512Const41<>+24(SB)/4, $0x00160006
+DATA micro512Const41<>+28(SB)/4, $0x00160006
+DATA micro512Const41<>+32(SB)/4, $0x00070007
+DATA micro512Const41<>+36(SB)/4, $0x00170007
+DATA micro512Const41<>+40(SB)/4, $0x00170007
+DATA micro512Const41<>+44(SB)/4, $0x00170007
+DATA micro512Const41<>+48(SB)/4, $0x00070007
+DATA micro512Const41<>+52(SB)/4, $0x00170007
+DATA micro512Const41<>+56(SB)/4, $0x00170007
+DATA micro512Const41<>+60(SB)/4, $0x00170007
+GLOBL micro512Const41<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const42<>+0(SB)/4, $0x00080008
+DATA micro512Const42<>+4(SB)/4, $0x00180008
+DATA micro512Const42<>+8(SB)/4, $0x00180008
+DATA micro512Const42<>+12(SB)/4, $0x00180008
+DATA micro512Const42<>+16(SB)/4, $0x00080008
+DATA micro512Const42<>+20(SB)/4, $0x00180008
+DATA micro512Const42<>+24(SB)/4, $0x00180008
+DATA micro512Const42<>+28(SB)/4, $0x00180008
+DATA micro512Const42<>+32(SB)/4, $0x00090009
+DATA micro512Const42<>+36(SB)/4, $0x00190009
+DATA micro512Const42<>+40(SB)/4, $0x00190009
+DATA micro512Const42<>+44(SB)/4, $0x00190009
+DATA micro512Const42<>+48(SB)/4, $0x00090009
+DATA micro512Const42<>+52(SB)/4, $0x00190009
+DATA micro512Const42<>+56(SB)/4, $0x00190009
+DATA micro512Const42<>+60(SB)/4, $0x00190009
+GLOBL micro512Const42<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const43<>+0(SB)/4, $0x000a000a
+DATA micro512Const43<>+4(SB)/4, $0x001a000a
+DATA micro512Const43<>+8(SB)/4, $0x001a000a
+DATA micro512Const43<>+12(SB)/4, $0x001a000a
+DATA micro512Const43<>+16(SB)/4, $0x000a000a
+DATA micro512Const43<>+20(SB)/4, $0x001a000a
+DATA micro512Const43<>+24(SB)/4, $0x001a000a
+DATA micro512Const43<>+28(SB)/4, $0x001a000a
+DATA micro512Const43<>+32(SB)/4, $0x000b000b
+DATA micro512Const43<>+36(SB)/4, $0x001b000b
+DATA micro512Const43<>+40(SB)/4, $0x001b000b
+DATA micro512Const43<>+44(SB)/4, $0x001b000b
+DATA micro512Const43<>+48(SB)/4, $0x000b000b
+DATA micro512Const43<>+52(SB)/4, $0x001b000b
+DATA micro512Const43<>+56(SB)/4, $0x001b000b
+DATA micro512Const43<>+60(SB)/4, $0x001b000b
+GLOBL micro512Const43<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const44<>+0(SB)/4, $0x000c000c
+DATA micro512Const44<>+4(SB)/4, $0x001c000c
+DATA micro512Const44<>+8(SB)/4, $0x001c000c
+DATA micro512Const44<>+12(SB)/4, $0x001c000c
+DATA micro512Const44<>+16(SB)/4, $0x000c000c
+DATA micro512Const44<>+20(SB)/4, $0x001c000c
+DATA micro512Const44<>+24(SB)/4, $0x001c000c
+DATA micro512Const44<>+28(SB)/4, $0x001c000c
+DATA micro512Const44<>+32(SB)/4, $0x000d000d
+DATA micro512Const44<>+36(SB)/4, $0x001d000d
+DATA micro512Const44<>+40(SB)/4, $0x001d000d
+DATA micro512Const44<>+44(SB)/4, $0x001d000d
+DATA micro512Const44<>+48(SB)/4, $0x000d000d
+DATA micro512Const44<>+52(SB)/4, $0x001d000d
+DATA micro512Const44<>+56(SB)/4, $0x001d000d
+DATA micro512Const44<>+60(SB)/4, $0x001d000d
+GLOBL micro512Const44<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const45<>+0(SB)/4, $0x000e000e
+DATA micro512Const45<>+4(SB)/4, $0x001e000e
+DATA micro512Const45<>+8(SB)/4, $0x001e000e
+DATA micro512Const45<>+12(SB)/4, $0x001e000e
+DATA micro512Const45<>+16(SB)/4, $0x000e000e
+DATA micro512Const45<>+20(SB)/4, $0x001e000e
+DATA micro512Const45<>+24(SB)/4, $0x001e000e
+DATA micro512Const45<>+28(SB)/4, $0x001e000e
+DATA micro512Const45<>+32(SB)/4, $0x000f000f
+DATA micro512Const45<>+36(SB)/4, $0x001f000f
+DATA micro512Const45<>+40(SB)/4, $0x001f000f
+DATA micro512Const45<>+44(SB)/4, $0x001f000f
+DATA micro512Const45<>+48(SB)/4, $0x000f000f
+DATA micro512Const45<>+52(SB)/4, $0x001f000f
+DATA micro512Const45<>+56(SB)/4, $0x001f000f
+DATA micro512Const45<>+60(SB)/4, $0x001f000f
+GLOBL micro512Const45<>(SB), RODATA|NOPTR, $64
+
+// func restoreMXFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·restoreMXFP4F16AVX512(SB), NOSPLIT, $0-56
+	MOVQ      dst+0(FP), AX
+	MOVQ      codes+8(FP), CX
+	MOVQ      scales+16(FP), DX
+	MOVQ      blocks+24(FP), BX
+	MOVL      $0xfefefefe, SI
+	KMOVD     SI, K1
+	VMOVDQU64 micro512Const30<>+0(SB), Z0
+	VMOVDQU64 micro512Const31<>+0(SB), Z1
+	MOVB      stream+40(FP), SI
+	CMPB      SI, $0x00
+	JNE       stream
+
+batch:
+	VPMOVZXBD      (DX), Z2
+	VPSLLD         $0x17, Z2, Z2
+	VBROADCASTSS   limit+36(FP), Z4
+	VPSUBD         micro512Const36<>+0(SB), Z4, Z4
+	VPSUBD         micro512Const36<>+0(SB), Z2, Z3
+	VPCMPUD        $0x06, Z4, Z3, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z2, Z3
+	VCVTPS2PH      $0x00, Z2, Y2
+	VCVTPS2PH      $0x00, Z3, Y3
+	VINSERTI64X4   $0x01, Y3, Z2, Z2
+	VMOVDQU64      micro512Const46<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      (CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, (AX)
+	VMOVDQU64      micro512Const47<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      16(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 64(AX)
+	VMOVDQU64      micro512Const48<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      32(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 128(AX)
+	VMOVDQU64      micro512Const49<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      48(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 192(AX)
+	VMOVDQU64      micro512Const50<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      64(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 256(AX)
+	VMOVDQU64      micro512Const51<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      80(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 320(AX)
+	VMOVDQU64      micro512Const52<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      96(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 384(AX)
+	VMOVDQU64      micro512Const53<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      112(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 448(AX)
+	VMOVDQU64      micro512Const54<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      128(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 512(AX)
+	VMOVDQU64      micro512Const55<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      144(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 576(AX)
+	VMOVDQU64      micro512Const56<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      160(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 640(AX)
+	VMOVDQU64      micro512Const57<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      176(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 704(AX)
+	VMOVDQU64      micro512Const58<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      192(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 768(AX)
+	VMOVDQU64      micro512Const59<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      208(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 832(AX)
+	VMOVDQU64      micro512Const60<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      224(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVDQU64      Z4, 896(AX)
+	VMOVDQU64      micro512Const61<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      240(CX), Z2
+	VPMULTISHIFTQB Z2, Z1, Z2
+	VPERMW         Z3, Z2, Z2
+	VMOVDQU64      Z2, 960(AX)
+	ADDQ           $0x00000400, AX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            batch
+	JMP            done
+
+stream:
+	VPMOVZXBD      (DX), Z2
+	VPSLLD         $0x17, Z2, Z2
+	VBROADCASTSS   limit+36(FP), Z4
+	VPSUBD         micro512Const36<>+0(SB), Z4, Z4
+	VPSUBD         micro512Const36<>+0(SB), Z2, Z3
+	VPCMPUD        $0x06, Z4, Z3, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z2, Z3
+	VCVTPS2PH      $0x00, Z2, Y2
+	VCVTPS2PH      $0x00, Z3, Y3
+	VINSERTI64X4   $0x01, Y3, Z2, Z2
+	VMOVDQU64      micro512Const46<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      (CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, (AX)
+	VMOVDQU64      micro512Const47<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      16(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 64(AX)
+	VMOVDQU64      micro512Const48<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      32(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 128(AX)
+	VMOVDQU64      micro512Const49<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      48(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 192(AX)
+	VMOVDQU64      micro512Const50<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      64(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 256(AX)
+	VMOVDQU64      micro512Const51<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      80(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 320(AX)
+	VMOVDQU64      micro512Const52<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      96(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 384(AX)
+	VMOVDQU64      micro512Const53<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      112(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 448(AX)
+	VMOVDQU64      micro512Const54<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      128(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 512(AX)
+	VMOVDQU64      micro512Const55<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      144(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 576(AX)
+	VMOVDQU64      micro512Const56<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      160(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 640(AX)
+	VMOVDQU64      micro512Const57<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      176(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 704(AX)
+	VMOVDQU64      micro512Const58<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      192(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 768(AX)
+	VMOVDQU64      micro512Const59<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      208(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 832(AX)
+	VMOVDQU64      micro512Const60<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      224(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPERMW         Z3, Z4, Z4
+	VMOVNTDQ       Z4, 896(AX)
+	VMOVDQU64      micro512Const61<>+0(SB), Z3
+	VPERMW.Z       Z2, Z3, K1, Z3
+	VPADDW         Z0, Z3, Z3
+	VPMOVZXWQ      240(CX), Z2
+	VPMULTISHIFTQB Z2, Z1, Z2
+	VPERMW         Z3, Z2, Z2
+	VMOVNTDQ       Z2, 960(AX)
+	ADDQ           $0x00000400, AX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            stream
+
+done:
+	MOVQ BX, left+48(FP)
+	VZEROUPPER
+	RET
+
+DATA micro512Const46<>+0(SB)/4, $0x00000000
+DATA micro512Const46<>+4(SB)/4, $0x00100000
+DATA micro512Const46<>+8(SB)/4, $0x00100000
+DATA micro512Const46<>+12(SB)/4, $0x00100000
+DATA micro512Const46<>+16(SB)/4, $0x00000000
+DATA micro512Const46<>+20(SB)/4, $0x00100000
+DATA micro512Const46<>+24(SB)/4, $0x00100000
+DATA micro512Const46<>+28(SB)/4, $0x00100000
+DATA micro512Const46<>+32(SB)/4, $0x00000000
+DATA micro512Const46<>+36(SB)/4, $0x00100000
+DATA micro512Const46<>+40(SB)/4, $0x00100000
+DATA micro512Const46<>+44(SB)/4, $0x00100000
+DATA micro512Const46<>+48(SB)/4, $0x00000000
+DATA micro512Const46<>+52(SB)/4, $0x00100000
+DATA micro512Const46<>+56(SB)/4, $0x00100000
+DATA micro512Const46<>+60(SB)/4, $0x00100000
+GLOBL micro512Const46<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const47<>+0(SB)/4, $0x00010001
+DATA micro512Const47<>+4(SB)/4, $0x00110001
+DATA micro512Const47<>+8(SB)/4, $0x00110001
+DATA micro512Const47<>+12(SB)/4, $0x00110001
+DATA micro512Const47<>+16(SB)/4, $0x00010001
+DATA micro512Const47<>+20(SB)/4, $0x00110001
+DATA micro512Const47<>+24(SB)/4, $0x00110001
+DATA micro512Const47<>+28(SB)/4, $0x00110001
+DATA micro512Const47<>+32(SB)/4, $0x00010001
+DATA micro512Const47<>+36(SB)/4, $0x00110001
+DATA micro512Const47<>+40(SB)/4, $0x00110001
+DATA micro512Const47<>+44(SB)/4, $0x00110001
+DATA micro512Const47<>+48(SB)/4, $0x00010001
+DATA micro512Const47<>+52(SB)/4, $0x00110001
+DATA micro512Const47<>+56(SB)/4, $0x00110001
+DATA micro512Const47<>+60(SB)/4, $0x00110001
+GLOBL micro512Const47<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const48<>+0(SB)/4, $0x00020002
+DATA micro512Const48<>+4(SB)/4, $0x00120002
+DATA micro512Const48<>+8(SB)/4, $0x00120002
+DATA micro512Const48<>+12(SB)/4, $0x00120002
+DATA micro512Const48<>+16(SB)/4, $0x00020002
+DATA micro512Const48<>+20(SB)/4, $0x00120002
+DATA micro512Const48<>+24(SB)/4, $0x00120002
+DATA micro512Const48<>+28(SB)/4, $0x00120002
+DATA micro512Const48<>+32(SB)/4, $0x00020002
+DATA micro512Const48<>+36(SB)/4, $0x00120002
+DATA micro512Const48<>+40(SB)/4, $0x00120002
+DATA micro512Const48<>+44(SB)/4, $0x00120002
+DATA micro512Const48<>+48(SB)/4, $0x00020002
+DATA micro512Const48<>+52(SB)/4, $0x00120002
+DATA micro512Const48<>+56(SB)/4, $0x00120002
+DATA micro512Const48<>+60(SB)/4, $0x00120002
+GLOBL micro512Const48<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const49<>+0(SB)/4, $0x00030003
+DATA micro512Const49<>+4(SB)/4, $0x00130003
+DATA micro512Const49<>+8(SB)/4, $0x00130003
+DATA micro512Const49<>+12(SB)/4, $0x00130003
+DATA micro512Const49<>+16(SB)/4, $0x00030003
+DATA micro512Const49<>+20(SB)/4, $0x00130003
+DATA micro512Const49<>+24(SB)/4, $0x00130003
+DATA micro512Const49<>+28(SB)/4, $0x00130003
+DATA micro512Const49<>+32(SB)/4, $0x00030003
+DATA micro512Const49<>+36(SB)/4, $0x00130003
+DATA micro512Const49<>+40(SB)/4, $0x00130003
+DATA micro512Const49<>+44(SB)/4, $0x00130003
+DATA micro512Const49<>+48(SB)/4, $0x00030003
+DATA micro512Const49<>+52(SB)/4, $0x00130003
+DATA micro512Const49<>+56(SB)/4, $0x00130003
+DATA micro512Const49<>+60(SB)/4, $0x00130003
+GLOBL micro512Const49<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const50<>+0(SB)/4, $0x00040004
+DATA micro512Const50<>+4(SB)/4, $0x00140004
+DATA micro512Const50<>+8(SB)/4, $0x00140004
+DATA micro512Const50<>+12(SB)/4, $0x00140004
+DATA micro512Const50<>+16(SB)/4, $0x00040004
+DATA micro512Const50<>+20(SB)/4, $0x00140004
+DATA micro512Const50<>+24(SB)/4, $0x00140004
+DATA micro512Const50<>+28(SB)/4, $0x00140004
+DATA micro512Const50<>+32(SB)/4, $0x00040004
+DATA micro512Const50<>+36(SB)/4, $0x00140004
+DATA micro512Const50<>+40(SB)/4, $0x00140004
+DATA micro512Const50<>+44(SB)/4, $0x00140004
+DATA micro512Const50<>+48(SB)/4, $0x00040004
+DATA micro512Const50<>+52(SB)/4, $0x00140004
+DATA micro512Const50<>+56(SB)/4, $0x00140004
+DATA micro512Const50<>+60(SB)/4, $0x00140004
+GLOBL micro512Const50<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const51<>+0(SB)/4, $0x00050005
+DATA micro512Const51<>+4(SB)/4, $0x00150005
+DATA micro512Const51<>+8(SB)/4, $0x00150005
+DATA micro512Const51<>+12(SB)/4, $0x00150005
+DATA micro512Const51<>+16(SB)/4, $0x00050005
+DATA micro512Const51<>+20(SB)/4, $0x00150005
+DATA micro512Const51<>+24(SB)/4, $0x00150005
+DATA micro512Const51<>+28(SB)/4, $0x00150005
+DATA micro512Const51<>+32(SB)/4, $0x00050005
+DATA micro512Const51<>+36(SB)/4, $0x00150005
+DATA micro512Const51<>+40(SB)/4, $0x00150005
+DATA micro512Const51<>+44(SB)/4, $0x00150005
+DATA micro512Const51<>+48(SB)/4, $0x00050005
+DATA micro512Const51<>+52(SB)/4, $0x00150005
+DATA micro512Const51<>+56(SB)/4, $0x00150005
+DATA micro512Const51<>+60(SB)/4, $0x00150005
+GLOBL micro512Const51<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const52<>+0(SB)/4, $0x00060006
+DATA micro512Const52<>+4(SB)/4, $0x00160006
+DATA micro512Const52<>+8(SB)/4, $0x00160006
+DATA micro512Const52<>+12(SB)/4, $0x00160006
+DATA micro512Const52<>+16(SB)/4, $0x00060006
+DATA micro512Const52<>+20(SB)/4, $0x00160006
+DATA micro512Const52<>+24(SB)/4, $0x00160006
+DATA micro512Const52<>+28(SB)/4, $0x00160006
+DATA micro512Const52<>+32(SB)/4, $0x00060006
+DATA micro512Const52<>+36(SB)/4, $0x00160006
+DATA micro512Const52<>+40(SB)/4, $0x00160006
+DATA micro512Const52<>+44(SB)/4, $0x00160006
+DATA micro512Const52<>+48(SB)/4, $0x00060006
+DATA micro512Const52<>+52(SB)/4, $0x00160006
+DATA micro512Const52<>+56(SB)/4, $0x00160006
+DATA micro512Const52<>+60(SB)/4, $0x00160006
+GLOBL micro512Const52<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const53<>+0(SB)/4, $0x00070007
+DATA micro512Const53<>+4(SB)/4, $0x00170007
+DATA micro512Const53<>+8(SB)/4, $0x00170007
+DATA micro512Const53<>+12(SB)/4, $0x00170007
+DATA micro512Const53<>+16(SB)/4, $0x00070007
+DATA micro512Const53<>+20(SB)/4, $0x00170007
+DATA micro512Const53<>+24(SB)/4, $0x00170007
+DATA micro512Const53<>+28(SB)/4, $0x00170007
+DATA micro512Const53<>+32(SB)/4, $0x00070007
+DATA micro512Const53<>+36(SB)/4, $0x00170007
+DATA micro512Const53<>+40(SB)/4, $0x00170007
+DATA micro512Const53<>+44(SB)/4, $0x00170007
+DATA micro512Const53<>+48(SB)/4, $0x00070007
+DATA micro512Const53<>+52(SB)/4, $0x00170007
+DATA micro512Const53<>+56(SB)/4, $0x00170007
+DATA micro512Const53<>+60(SB)/4, $0x00170007
+GLOBL micro512Const53<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const54<>+0(SB)/4, $0x00080008
+DATA micro512Const54<>+4(SB)/4, $0x00180008
+DATA micro512Const54<>+8(SB)/4, $0x00180008
+DATA micro512Const54<>+12(SB)/4, $0x00180008
+DATA micro512Const54<>+16(SB)/4, $0x00080008
+DATA micro512Const54<>+20(SB)/4, $0x00180008
+DATA micro512Const54<>+24(SB)/4, $0x00180008
+DATA micro512Const54<>+28(SB)/4, $0x00180008
+DATA micro512Const54<>+32(SB)/4, $0x00080008
+DATA micro512Const54<>+36(SB)/4, $0x00180008
+DATA micro512Const54<>+40(SB)/4, $0x00180008
+DATA micro512Const54<>+44(SB)/4, $0x00180008
+DATA micro512Const54<>+48(SB)/4, $0x00080008
+DATA micro512Const54<>+52(SB)/4, $0x00180008
+DATA micro512Const54<>+56(SB)/4, $0x00180008
+DATA micro512Const54<>+60(SB)/4, $0x00180008
+GLOBL micro512Const54<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const55<>+0(SB)/4, $0x00090009
+DATA micro512Const55<>+4(SB)/4, $0x00190009
+DATA micro512Const55<>+8(SB)/4, $0x00190009
+DATA micro512Const55<>+12(SB)/4, $0x00190009
+DATA micro512Const55<>+16(SB)/4, $0x00090009
+DATA micro512Const55<>+20(SB)/4, $0x00190009
+DATA micro512Const55<>+24(SB)/4, $0x00190009
+DATA micro512Const55<>+28(SB)/4, $0x00190009
+DATA micro512Const55<>+32(SB)/4, $0x00090009
+DATA micro512Const55<>+36(SB)/4, $0x00190009
+DATA micro512Const55<>+40(SB)/4, $0x00190009
+DATA micro512Const55<>+44(SB)/4, $0x00190009
+DATA micro512Const55<>+48(SB)/4, $0x00090009
+DATA micro512Const55<>+52(SB)/4, $0x00190009
+DATA micro512Const55<>+56(SB)/4, $0x00190009
+DATA micro512Const55<>+60(SB)/4, $0x00190009
+GLOBL micro512Const55<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const56<>+0(SB)/4, $0x000a000a
+DATA micro512Const56<>+4(SB)/4, $0x001a000a
+DATA micro512Const56<>+8(SB)/4, $0x001a000a
+DATA micro512Const56<>+12(SB)/4, $0x001a000a
+DATA micro512Const56<>+16(SB)/4, $0x000a000a
+DATA micro512Const56<>+20(SB)/4, $0x001a000a
+DATA micro512Const56<>+24(SB)/4, $0x001a000a
+DATA micro512Const56<>+28(SB)/4, $0x001a000a
+DATA micro512Const56<>+32(SB)/4, $0x000a000a
+DATA micro512Const56<>+36(SB)/4, $0x001a000a
+DATA micro512Const56<>+40(SB)/4, $0x001a000a
+DATA micro512Const56<>+44(SB)/4, $0x001a000a
+DATA micro512Const56<>+48(SB)/4, $0x000a000a
+DATA micro512Const56<>+52(SB)/4, $0x001a000a
+DATA micro512Const56<>+56(SB)/4, $0x001a000a
+DATA micro512Const56<>+60(SB)/4, $0x001a000a
+GLOBL micro512Const56<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const57<>+0(SB)/4, $0x000b000b
+DATA micro512Const57<>+4(SB)/4, $0x001b000b
+DATA micro512Const57<>+8(SB)/4, $0x001b000b
+DATA micro512Const57<>+12(SB)/4, $0x001b000b
+DATA micro512Const57<>+16(SB)/4, $0x000b000b
+DATA micro512Const57<>+20(SB)/4, $0x001b000b
+DATA micro512Const57<>+24(SB)/4, $0x001b000b
+DATA micro512Const57<>+28(SB)/4, $0x001b000b
+DATA micro512Const57<>+32(SB)/4, $0x000b000b
+DATA micro512Const57<>+36(SB)/4, $0x001b000b
+DATA micro512Const57<>+40(SB)/4, $0x001b000b
+DATA micro512Const57<>+44(SB)/4, $0x001b000b
+DATA micro512Const57<>+48(SB)/4, $0x000b000b
+DATA micro512Const57<>+52(SB)/4, $0x001b000b
+DATA micro512Const57<>+56(SB)/4, $0x001b000b
+DATA micro512Const57<>+60(SB)/4, $0x001b000b
+GLOBL micro512Const57<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const58<>+0(SB)/4, $0x000c000c
+DATA micro512Const58<>+4(SB)/4, $0x001c000c
+DATA micro512Const58<>+8(SB)/4, $0x001c000c
+DATA micro512Const58<>+12(SB)/4, $0x001c000c
+DATA micro512Const58<>+16(SB)/4, $0x000c000c
+DATA micro512Const58<>+20(SB)/4, $0x001c000c
+DATA micro512Const58<>+24(SB)/4, $0x001c000c
+DATA micro512Const58<>+28(SB)/4, $0x001c000c
+DATA micro512Const58<>+32(SB)/4, $0x000c000c
+DATA micro512Const58<>+36(SB)/4, $0x001c000c
+DATA micro512Const58<>+40(SB)/4, $0x001c000c
+DATA micro512Const58<>+44(SB)/4, $0x001c000c
+DATA micro512Const58<>+48(SB)/4, $0x000c000c
+DATA micro512Const58<>+52(SB)/4, $0x001c000c
+DATA micro512Const58<>+56(SB)/4, $0x001c000c
+DATA micro512Const58<>+60(SB)/4, $0x001c000c
+GLOBL micro512Const58<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const59<>+0(SB)/4, $0x000d000d
+DATA micro512Const59<>+4(SB)/4, $0x001d000d
+DATA micro512Const59<>+8(SB)/4, $0x001d000d
+DATA micro512Const59<>+12(SB)/4, $0x001d000d
+DATA micro512Const59<>+16(SB)/4, $0x000d000d
+DATA micro512Const59<>+20(SB)/4, $0x001d000d
+DATA micro512Const59<>+24(SB)/4, $0x001d000d
+DATA micro512Const59<>+28(SB)/4, $0x001d000d
+DATA micro512Const59<>+32(SB)/4, $0x000d000d
+DATA micro512Const59<>+36(SB)/4, $0x001d000d
+DATA micro512Const59<>+40(SB)/4, $0x001d000d
+DATA micro512Const59<>+44(SB)/4, $0x001d000d
+DATA micro512Const59<>+48(SB)/4, $0x000d000d
+DATA micro512Const59<>+52(SB)/4, $0x001d000d
+DATA micro512Const59<>+56(SB)/4, $0x001d000d
+DATA micro512Const59<>+60(SB)/4, $0x001d000d
+GLOBL micro512Const59<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const60<>+0(SB)/4, $0x000e000e
+DATA micro512Const60<>+4(SB)/4, $0x001e000e
+DATA micro512Const60<>+8(SB)/4, $0x001e000e
+DATA micro512Const60<>+12(SB)/4, $0x001e000e
+DATA micro512Const60<>+16(SB)/4, $0x000e000e
+DATA micro512Const60<>+20(SB)/4, $0x001e000e
+DATA micro512Const60<>+24(SB)/4, $0x001e000e
+DATA micro512Const60<>+28(SB)/4, $0x001e000e
+DATA micro512Const60<>+32(SB)/4, $0x000e000e
+DATA micro512Const60<>+36(SB)/4, $0x001e000e
+DATA micro512Const60<>+40(SB)/4, $0x001e000e
+DATA micro512Const60<>+44(SB)/4, $0x001e000e
+DATA micro512Const60<>+48(SB)/4, $0x000e000e
+DATA micro512Const60<>+52(SB)/4, $0x001e000e
+DATA micro512Const60<>+56(SB)/4, $0x001e000e
+DATA micro512Const60<>+60(SB)/4, $0x001e000e
+GLOBL micro512Const60<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const61<>+0(SB)/4, $0x000f000f
+DATA micro512Const61<>+4(SB)/4, $0x001f000f
+DATA micro512Const61<>+8(SB)/4, $0x001f000f
+DATA micro512Const61<>+12(SB)/4, $0x001f000f
+DATA micro512Const61<>+16(SB)/4, $0x000f000f
+DATA micro512Const61<>+20(SB)/4, $0x001f000f
+DATA micro512Const61<>+24(SB)/4, $0x001f000f
+DATA micro512Const61<>+28(SB)/4, $0x001f000f
+DATA micro512Const61<>+32(SB)/4, $0x000f000f
+DATA micro512Const61<>+36(SB)/4, $0x001f000f
+DATA micro512Const61<>+40(SB)/4, $0x001f000f
+DATA micro512Const61<>+44(SB)/4, $0x001f000f
+DATA micro512Const61<>+48(SB)/4, $0x000f000f
+DATA micro512Const61<>+52(SB)/4, $0x001f000f
+DATA micro512Const61<>+56(SB)/4, $0x001f000f
+DATA micro512Const61<>+60(SB)/4, $0x001f000f
+GLOBL micro512Const61<>(SB), RODATA|NOPTR, $64
+
+// func restoreFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·restoreFP4F16AVX512(SB), NOSPLIT, $0-56
+	MOVQ      dst+0(FP), AX
+	MOVQ      codes+8(FP), CX
+	MOVQ      scales+16(FP), DX
+	MOVQ      blocks+24(FP), BX
+	MOVL      $0xfefefefe, SI
+	KMOVD     SI, K1
+	VMOVDQU64 micro512Const30<>+0(SB), Z0
+	VMOVDQU64 micro512Const31<>+0(SB), Z1
+	VMOVDQU64 micro512Const32<>+0(SB), Z2
+	VMOVDQU64 micro512Const33<>+0(SB), Z3
+	MOVB      stream+40(FP), SI
+	CMPB      SI, $0x00
+	JNE       stream
+
+batch:
+	VPMOVZXBD      (DX), Z4
+	VPSLLD         $0x17, Z4, Z4
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const36<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const36<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VCVTPS2PH      $0x00, Z4, Y4
+	VCVTPS2PH      $0x00, Z5, Y5
+	VINSERTI64X4   $0x01, Y5, Z4, Z4
+	VMOVDQU64      micro512Const38<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      (CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      16(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      32(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      48(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      64(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      80(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      96(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVDQU64      Z6, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      112(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPTERNLOGD     $0xea, Z3, Z2, Z4
+	VPERMW         Z5, Z4, Z4
+	VMOVDQU64      Z4, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            batch
+	JMP            done
+
+stream:
+	VPMOVZXBD      (DX), Z4
+	VPSLLD         $0x17, Z4, Z4
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const36<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const36<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VCVTPS2PH      $0x00, Z4, Y4
+	VCVTPS2PH      $0x00, Z5, Y5
+	VINSERTI64X4   $0x01, Y5, Z4, Z4
+	VMOVDQU64      micro512Const38<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      (CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      16(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      32(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      48(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      64(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      80(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      96(CX), Z6
+	VPMULTISHIFTQB Z6, Z1, Z6
+	VPTERNLOGD     $0xea, Z3, Z2, Z6
+	VPERMW         Z5, Z6, Z6
+	VMOVNTDQ       Z6, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z5
+	VPERMW.Z       Z4, Z5, K1, Z5
+	VPADDW         Z0, Z5, Z5
+	VPMOVZXWQ      112(CX), Z4
+	VPMULTISHIFTQB Z4, Z1, Z4
+	VPTERNLOGD     $0xea, Z3, Z2, Z4
+	VPERMW         Z5, Z4, Z4
+	VMOVNTDQ       Z4, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            stream
+
+done:
+	MOVQ BX, left+48(FP)
+	VZEROUPPER
+	RET
+
 // func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, blocks int, tensor float32, limit float32) (left int, top uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL
 TEXT ·compressNVFP4BF16AVX512(SB), NOSPLIT, $512-52
@@ -1147,9 +2410,9 @@ search:
 	VSHUFI64X2   $0xb1, Z18, Z18, Z19
 	VPMAXUW      Z19, Z18, Z18
 	VPMAXUW      Z18, Z0, Z0
-	VMOVDQU64    micro512Const30<>+0(SB), Z19
+	VMOVDQU64    micro512Const62<>+0(SB), Z19
 	VPERMW       Z18, Z19, Z18
-	VPANDD       micro512Const31<>+0(SB), Z18, Z18
+	VPANDD       micro512Const63<>+0(SB), Z18, Z18
 	VBROADCASTSS tensor+32(FP), Z19
 	VBROADCASTSS limit+36(FP), Z20
 	VDIVPS       Z20, Z18, Z20
@@ -1593,38 +2856,857 @@ done:
 	VZEROUPPER
 	RET
 
-DATA micro512Const30<>+0(SB)/4, $0x00000000
-DATA micro512Const30<>+4(SB)/4, $0x00100010
-DATA micro512Const30<>+8(SB)/4, $0x00010001
-DATA micro512Const30<>+12(SB)/4, $0x00110011
-DATA micro512Const30<>+16(SB)/4, $0x00020002
-DATA micro512Const30<>+20(SB)/4, $0x00120012
-DATA micro512Const30<>+24(SB)/4, $0x00030003
-DATA micro512Const30<>+28(SB)/4, $0x00130013
-DATA micro512Const30<>+32(SB)/4, $0x00040004
-DATA micro512Const30<>+36(SB)/4, $0x00140014
-DATA micro512Const30<>+40(SB)/4, $0x00050005
-DATA micro512Const30<>+44(SB)/4, $0x00150015
-DATA micro512Const30<>+48(SB)/4, $0x00060006
-DATA micro512Const30<>+52(SB)/4, $0x00160016
-DATA micro512Const30<>+56(SB)/4, $0x00070007
-DATA micro512Const30<>+60(SB)/4, $0x00170017
-GLOBL micro512Const30<>(SB), RODATA|NOPTR, $64
+DATA micro512Const62<>+0(SB)/4, $0x00000000
+DATA micro512Const62<>+4(SB)/4, $0x00100010
+DATA micro512Const62<>+8(SB)/4, $0x00010001
+DATA micro512Const62<>+12(SB)/4, $0x00110011
+DATA micro512Const62<>+16(SB)/4, $0x00020002
+DATA micro512Const62<>+20(SB)/4, $0x00120012
+DATA micro512Const62<>+24(SB)/4, $0x00030003
+DATA micro512Const62<>+28(SB)/4, $0x00130013
+DATA micro512Const62<>+32(SB)/4, $0x00040004
+DATA micro512Const62<>+36(SB)/4, $0x00140014
+DATA micro512Const62<>+40(SB)/4, $0x00050005
+DATA micro512Const62<>+44(SB)/4, $0x00150015
+DATA micro512Const62<>+48(SB)/4, $0x00060006
+DATA micro512Const62<>+52(SB)/4, $0x00160016
+DATA micro512Const62<>+56(SB)/4, $0x00070007
+DATA micro512Const62<>+60(SB)/4, $0x00170017
+GLOBL micro512Const62<>(SB), RODATA|NOPTR, $64
 
-DATA micro512Const31<>+0(SB)/4, $0xffff0000
-DATA micro512Const31<>+4(SB)/4, $0xffff0000
-DATA micro512Const31<>+8(SB)/4, $0xffff0000
-DATA micro512Const31<>+12(SB)/4, $0xffff0000
-DATA micro512Const31<>+16(SB)/4, $0xffff0000
-DATA micro512Const31<>+20(SB)/4, $0xffff0000
-DATA micro512Const31<>+24(SB)/4, $0xffff0000
-DATA micro512Const31<>+28(SB)/4, $0xffff0000
-DATA micro512Const31<>+32(SB)/4, $0xffff0000
-DATA micro512Const31<>+36(SB)/4, $0xffff0000
-DATA micro512Const31<>+40(SB)/4, $0xffff0000
-DATA micro512Const31<>+44(SB)/4, $0xffff0000
-DATA micro512Const31<>+48(SB)/4, $0xffff0000
-DATA micro512Const31<>+52(SB)/4, $0xffff0000
-DATA micro512Const31<>+56(SB)/4, $0xffff0000
-DATA micro512Const31<>+60(SB)/4, $0xffff0000
-GLOBL micro512Const31<>(SB), RODATA|NOPTR, $64
+DATA micro512Const63<>+0(SB)/4, $0xffff0000
+DATA micro512Const63<>+4(SB)/4, $0xffff0000
+DATA micro512Const63<>+8(SB)/4, $0xffff0000
+DATA micro512Const63<>+12(SB)/4, $0xffff0000
+DATA micro512Const63<>+16(SB)/4, $0xffff0000
+DATA micro512Const63<>+20(SB)/4, $0xffff0000
+DATA micro512Const63<>+24(SB)/4, $0xffff0000
+DATA micro512Const63<>+28(SB)/4, $0xffff0000
+DATA micro512Const63<>+32(SB)/4, $0xffff0000
+DATA micro512Const63<>+36(SB)/4, $0xffff0000
+DATA micro512Const63<>+40(SB)/4, $0xffff0000
+DATA micro512Const63<>+44(SB)/4, $0xffff0000
+DATA micro512Const63<>+48(SB)/4, $0xffff0000
+DATA micro512Const63<>+52(SB)/4, $0xffff0000
+DATA micro512Const63<>+56(SB)/4, $0xffff0000
+DATA micro512Const63<>+60(SB)/4, $0xffff0000
+GLOBL micro512Const63<>(SB), RODATA|NOPTR, $64
+
+// func restoreNVFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL
+TEXT ·restoreNVFP4BF16AVX512(SB), NOSPLIT, $0-56
+	MOVQ      dst+0(FP), AX
+	MOVQ      codes+8(FP), CX
+	MOVQ      scales+16(FP), DX
+	MOVQ      blocks+24(FP), BX
+	MOVL      $0xfefefefe, SI
+	KMOVD     SI, K1
+	VMOVDQU64 micro512Const64<>+0(SB), Z0
+	VMOVDQU64 micro512Const31<>+0(SB), Z1
+	VMOVDQU64 micro512Const32<>+0(SB), Z2
+	VMOVDQU64 micro512Const33<>+0(SB), Z3
+	MOVB      stream+40(FP), SI
+	CMPB      SI, $0x00
+	JNE       stream
+
+batch:
+	VMOVDQU8       (DX), X5
+	VPMOVZXBW      X5, Y4
+	VPSLLW         $0x07, Y4, Y4
+	VCVTPH2PS      Y4, Z4
+	VMULPS         micro512Const34<>+0(SB), Z4, Z4
+	VBROADCASTSS   tensor+32(FP), Z6
+	VMULPS         Z6, Z4, Z4
+	VMOVDQU8       micro512Const35<>+0(SB), X6
+	VPCMPUB        $0x06, X6, X5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const65<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const65<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VPSRLD         $0x10, Z4, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z4, Z4
+	VPADDD         Z6, Z4, Z4
+	VPSRLD         $0x10, Z5, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z5, Z5
+	VPADDD         Z6, Z5, Z5
+	VMOVDQU64      micro512Const68<>+0(SB), Z6
+	VPERMI2W       Z5, Z4, Z6
+	VMOVDQU64      micro512Const38<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      (CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      16(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      32(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      48(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      64(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      80(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      96(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      112(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            batch
+	JMP            done
+
+stream:
+	VMOVDQU8       (DX), X5
+	VPMOVZXBW      X5, Y4
+	VPSLLW         $0x07, Y4, Y4
+	VCVTPH2PS      Y4, Z4
+	VMULPS         micro512Const34<>+0(SB), Z4, Z4
+	VBROADCASTSS   tensor+32(FP), Z6
+	VMULPS         Z6, Z4, Z4
+	VMOVDQU8       micro512Const35<>+0(SB), X6
+	VPCMPUB        $0x06, X6, X5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const65<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const65<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VPSRLD         $0x10, Z4, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z4, Z4
+	VPADDD         Z6, Z4, Z4
+	VPSRLD         $0x10, Z5, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z5, Z5
+	VPADDD         Z6, Z5, Z5
+	VMOVDQU64      micro512Const68<>+0(SB), Z6
+	VPERMI2W       Z5, Z4, Z6
+	VMOVDQU64      micro512Const38<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      (CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      16(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      32(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      48(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      64(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      80(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      96(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      112(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            stream
+
+done:
+	MOVQ BX, left+48(FP)
+	VZEROUPPER
+	RET
+
+DATA micro512Const64<>+0(SB)/4, $0xff800000
+DATA micro512Const64<>+4(SB)/4, $0x00000000
+DATA micro512Const64<>+8(SB)/4, $0x00800080
+DATA micro512Const64<>+12(SB)/4, $0x01000100
+DATA micro512Const64<>+16(SB)/4, $0x7f808000
+DATA micro512Const64<>+20(SB)/4, $0x80008000
+DATA micro512Const64<>+24(SB)/4, $0x80808080
+DATA micro512Const64<>+28(SB)/4, $0x81008100
+DATA micro512Const64<>+32(SB)/4, $0xff800000
+DATA micro512Const64<>+36(SB)/4, $0x00000000
+DATA micro512Const64<>+40(SB)/4, $0x00800080
+DATA micro512Const64<>+44(SB)/4, $0x01000100
+DATA micro512Const64<>+48(SB)/4, $0x7f808000
+DATA micro512Const64<>+52(SB)/4, $0x80008000
+DATA micro512Const64<>+56(SB)/4, $0x80808080
+DATA micro512Const64<>+60(SB)/4, $0x81008100
+GLOBL micro512Const64<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const65<>+0(SB)/4, $0x01000000
+DATA micro512Const65<>+4(SB)/4, $0x01000000
+DATA micro512Const65<>+8(SB)/4, $0x01000000
+DATA micro512Const65<>+12(SB)/4, $0x01000000
+DATA micro512Const65<>+16(SB)/4, $0x01000000
+DATA micro512Const65<>+20(SB)/4, $0x01000000
+DATA micro512Const65<>+24(SB)/4, $0x01000000
+DATA micro512Const65<>+28(SB)/4, $0x01000000
+DATA micro512Const65<>+32(SB)/4, $0x01000000
+DATA micro512Const65<>+36(SB)/4, $0x01000000
+DATA micro512Const65<>+40(SB)/4, $0x01000000
+DATA micro512Const65<>+44(SB)/4, $0x01000000
+DATA micro512Const65<>+48(SB)/4, $0x01000000
+DATA micro512Const65<>+52(SB)/4, $0x01000000
+DATA micro512Const65<>+56(SB)/4, $0x01000000
+DATA micro512Const65<>+60(SB)/4, $0x01000000
+GLOBL micro512Const65<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const66<>+0(SB)/4, $0x00000001
+DATA micro512Const66<>+4(SB)/4, $0x00000001
+DATA micro512Const66<>+8(SB)/4, $0x00000001
+DATA micro512Const66<>+12(SB)/4, $0x00000001
+DATA micro512Const66<>+16(SB)/4, $0x00000001
+DATA micro512Const66<>+20(SB)/4, $0x00000001
+DATA micro512Const66<>+24(SB)/4, $0x00000001
+DATA micro512Const66<>+28(SB)/4, $0x00000001
+DATA micro512Const66<>+32(SB)/4, $0x00000001
+DATA micro512Const66<>+36(SB)/4, $0x00000001
+DATA micro512Const66<>+40(SB)/4, $0x00000001
+DATA micro512Const66<>+44(SB)/4, $0x00000001
+DATA micro512Const66<>+48(SB)/4, $0x00000001
+DATA micro512Const66<>+52(SB)/4, $0x00000001
+DATA micro512Const66<>+56(SB)/4, $0x00000001
+DATA micro512Const66<>+60(SB)/4, $0x00000001
+GLOBL micro512Const66<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const67<>+0(SB)/4, $0x00007fff
+DATA micro512Const67<>+4(SB)/4, $0x00007fff
+DATA micro512Const67<>+8(SB)/4, $0x00007fff
+DATA micro512Const67<>+12(SB)/4, $0x00007fff
+DATA micro512Const67<>+16(SB)/4, $0x00007fff
+DATA micro512Const67<>+20(SB)/4, $0x00007fff
+DATA micro512Const67<>+24(SB)/4, $0x00007fff
+DATA micro512Const67<>+28(SB)/4, $0x00007fff
+DATA micro512Const67<>+32(SB)/4, $0x00007fff
+DATA micro512Const67<>+36(SB)/4, $0x00007fff
+DATA micro512Const67<>+40(SB)/4, $0x00007fff
+DATA micro512Const67<>+44(SB)/4, $0x00007fff
+DATA micro512Const67<>+48(SB)/4, $0x00007fff
+DATA micro512Const67<>+52(SB)/4, $0x00007fff
+DATA micro512Const67<>+56(SB)/4, $0x00007fff
+DATA micro512Const67<>+60(SB)/4, $0x00007fff
+GLOBL micro512Const67<>(SB), RODATA|NOPTR, $64
+
+DATA micro512Const68<>+0(SB)/4, $0x00030001
+DATA micro512Const68<>+4(SB)/4, $0x00070005
+DATA micro512Const68<>+8(SB)/4, $0x000b0009
+DATA micro512Const68<>+12(SB)/4, $0x000f000d
+DATA micro512Const68<>+16(SB)/4, $0x00130011
+DATA micro512Const68<>+20(SB)/4, $0x00170015
+DATA micro512Const68<>+24(SB)/4, $0x001b0019
+DATA micro512Const68<>+28(SB)/4, $0x001f001d
+DATA micro512Const68<>+32(SB)/4, $0x00230021
+DATA micro512Const68<>+36(SB)/4, $0x00270025
+DATA micro512Const68<>+40(SB)/4, $0x002b0029
+DATA micro512Const68<>+44(SB)/4, $0x002f002d
+DATA micro512Const68<>+48(SB)/4, $0x00330031
+DATA micro512Const68<>+52(SB)/4, $0x00370035
+DATA micro512Const68<>+56(SB)/4, $0x003b0039
+DATA micro512Const68<>+60(SB)/4, $0x003f003d
+GLOBL micro512Const68<>(SB), RODATA|NOPTR, $64
+
+// func restoreMXFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·restoreMXFP4BF16AVX512(SB), NOSPLIT, $0-56
+	MOVQ      dst+0(FP), AX
+	MOVQ      codes+8(FP), CX
+	MOVQ      scales+16(FP), DX
+	MOVQ      blocks+24(FP), BX
+	MOVL      $0xfefefefe, SI
+	KMOVD     SI, K1
+	VMOVDQU64 micro512Const64<>+0(SB), Z0
+	VMOVDQU64 micro512Const31<>+0(SB), Z1
+	MOVB      stream+40(FP), SI
+	CMPB      SI, $0x00
+	JNE       stream
+
+batch:
+	VPMOVZXBD      (DX), Z2
+	VPSLLD         $0x17, Z2, Z2
+	VBROADCASTSS   limit+36(FP), Z4
+	VPSUBD         micro512Const65<>+0(SB), Z4, Z4
+	VPSUBD         micro512Const65<>+0(SB), Z2, Z3
+	VPCMPUD        $0x06, Z4, Z3, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z2, Z3
+	VPSRLD         $0x10, Z2, Z4
+	VPANDD         micro512Const66<>+0(SB), Z4, Z4
+	VPADDD         micro512Const67<>+0(SB), Z2, Z2
+	VPADDD         Z4, Z2, Z2
+	VPSRLD         $0x10, Z3, Z4
+	VPANDD         micro512Const66<>+0(SB), Z4, Z4
+	VPADDD         micro512Const67<>+0(SB), Z3, Z3
+	VPADDD         Z4, Z3, Z3
+	VMOVDQU64      micro512Const68<>+0(SB), Z4
+	VPERMI2W       Z3, Z2, Z4
+	VMOVDQU64      micro512Const46<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      (CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, (AX)
+	VMOVDQU64      micro512Const47<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      16(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 64(AX)
+	VMOVDQU64      micro512Const48<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      32(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 128(AX)
+	VMOVDQU64      micro512Const49<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      48(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 192(AX)
+	VMOVDQU64      micro512Const50<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      64(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 256(AX)
+	VMOVDQU64      micro512Const51<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      80(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 320(AX)
+	VMOVDQU64      micro512Const52<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      96(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 384(AX)
+	VMOVDQU64      micro512Const53<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      112(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 448(AX)
+	VMOVDQU64      micro512Const54<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      128(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 512(AX)
+	VMOVDQU64      micro512Const55<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      144(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 576(AX)
+	VMOVDQU64      micro512Const56<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      160(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 640(AX)
+	VMOVDQU64      micro512Const57<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      176(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 704(AX)
+	VMOVDQU64      micro512Const58<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      192(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 768(AX)
+	VMOVDQU64      micro512Const59<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      208(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 832(AX)
+	VMOVDQU64      micro512Const60<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      224(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 896(AX)
+	VMOVDQU64      micro512Const61<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      240(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVDQU64      Z3, 960(AX)
+	ADDQ           $0x00000400, AX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            batch
+	JMP            done
+
+stream:
+	VPMOVZXBD      (DX), Z2
+	VPSLLD         $0x17, Z2, Z2
+	VBROADCASTSS   limit+36(FP), Z4
+	VPSUBD         micro512Const65<>+0(SB), Z4, Z4
+	VPSUBD         micro512Const65<>+0(SB), Z2, Z3
+	VPCMPUD        $0x06, Z4, Z3, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z2, Z3
+	VPSRLD         $0x10, Z2, Z4
+	VPANDD         micro512Const66<>+0(SB), Z4, Z4
+	VPADDD         micro512Const67<>+0(SB), Z2, Z2
+	VPADDD         Z4, Z2, Z2
+	VPSRLD         $0x10, Z3, Z4
+	VPANDD         micro512Const66<>+0(SB), Z4, Z4
+	VPADDD         micro512Const67<>+0(SB), Z3, Z3
+	VPADDD         Z4, Z3, Z3
+	VMOVDQU64      micro512Const68<>+0(SB), Z4
+	VPERMI2W       Z3, Z2, Z4
+	VMOVDQU64      micro512Const46<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      (CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, (AX)
+	VMOVDQU64      micro512Const47<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      16(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 64(AX)
+	VMOVDQU64      micro512Const48<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      32(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 128(AX)
+	VMOVDQU64      micro512Const49<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      48(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 192(AX)
+	VMOVDQU64      micro512Const50<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      64(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 256(AX)
+	VMOVDQU64      micro512Const51<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      80(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 320(AX)
+	VMOVDQU64      micro512Const52<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      96(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 384(AX)
+	VMOVDQU64      micro512Const53<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      112(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 448(AX)
+	VMOVDQU64      micro512Const54<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      128(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 512(AX)
+	VMOVDQU64      micro512Const55<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      144(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 576(AX)
+	VMOVDQU64      micro512Const56<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      160(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 640(AX)
+	VMOVDQU64      micro512Const57<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      176(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 704(AX)
+	VMOVDQU64      micro512Const58<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      192(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 768(AX)
+	VMOVDQU64      micro512Const59<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      208(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 832(AX)
+	VMOVDQU64      micro512Const60<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      224(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 896(AX)
+	VMOVDQU64      micro512Const61<>+0(SB), Z2
+	VPERMW.Z       Z4, Z2, K1, Z2
+	VPADDW         Z0, Z2, Z2
+	VPMOVZXWQ      240(CX), Z3
+	VPMULTISHIFTQB Z3, Z1, Z3
+	VPERMW         Z2, Z3, Z3
+	VMOVNTDQ       Z3, 960(AX)
+	ADDQ           $0x00000400, AX
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            stream
+
+done:
+	MOVQ BX, left+48(FP)
+	VZEROUPPER
+	RET
+
+// func restoreFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·restoreFP4BF16AVX512(SB), NOSPLIT, $0-56
+	MOVQ      dst+0(FP), AX
+	MOVQ      codes+8(FP), CX
+	MOVQ      scales+16(FP), DX
+	MOVQ      blocks+24(FP), BX
+	MOVL      $0xfefefefe, SI
+	KMOVD     SI, K1
+	VMOVDQU64 micro512Const64<>+0(SB), Z0
+	VMOVDQU64 micro512Const31<>+0(SB), Z1
+	VMOVDQU64 micro512Const32<>+0(SB), Z2
+	VMOVDQU64 micro512Const33<>+0(SB), Z3
+	MOVB      stream+40(FP), SI
+	CMPB      SI, $0x00
+	JNE       stream
+
+batch:
+	VPMOVZXBD      (DX), Z4
+	VPSLLD         $0x17, Z4, Z4
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const65<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const65<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VPSRLD         $0x10, Z4, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z4, Z4
+	VPADDD         Z6, Z4, Z4
+	VPSRLD         $0x10, Z5, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z5, Z5
+	VPADDD         Z6, Z5, Z5
+	VMOVDQU64      micro512Const68<>+0(SB), Z6
+	VPERMI2W       Z5, Z4, Z6
+	VMOVDQU64      micro512Const38<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      (CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      16(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      32(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      48(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      64(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      80(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      96(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      112(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVDQU64      Z5, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            batch
+	JMP            done
+
+stream:
+	VPMOVZXBD      (DX), Z4
+	VPSLLD         $0x17, Z4, Z4
+	VBROADCASTSS   limit+36(FP), Z6
+	VPSUBD         micro512Const65<>+0(SB), Z6, Z6
+	VPSUBD         micro512Const65<>+0(SB), Z4, Z5
+	VPCMPUD        $0x06, Z6, Z5, K2
+	KMOVW          K2, SI
+	TESTL          SI, SI
+	JNZ            done
+	VMULPS         micro512Const37<>+0(SB), Z4, Z5
+	VPSRLD         $0x10, Z4, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z4, Z4
+	VPADDD         Z6, Z4, Z4
+	VPSRLD         $0x10, Z5, Z6
+	VPANDD         micro512Const66<>+0(SB), Z6, Z6
+	VPADDD         micro512Const67<>+0(SB), Z5, Z5
+	VPADDD         Z6, Z5, Z5
+	VMOVDQU64      micro512Const68<>+0(SB), Z6
+	VPERMI2W       Z5, Z4, Z6
+	VMOVDQU64      micro512Const38<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      (CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, (AX)
+	VMOVDQU64      micro512Const39<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      16(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 64(AX)
+	VMOVDQU64      micro512Const40<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      32(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 128(AX)
+	VMOVDQU64      micro512Const41<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      48(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 192(AX)
+	VMOVDQU64      micro512Const42<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      64(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 256(AX)
+	VMOVDQU64      micro512Const43<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      80(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 320(AX)
+	VMOVDQU64      micro512Const44<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      96(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 384(AX)
+	VMOVDQU64      micro512Const45<>+0(SB), Z4
+	VPERMW.Z       Z6, Z4, K1, Z4
+	VPADDW         Z0, Z4, Z4
+	VPMOVZXWQ      112(CX), Z5
+	VPMULTISHIFTQB Z5, Z1, Z5
+	VPTERNLOGD     $0xea, Z3, Z2, Z5
+	VPERMW         Z4, Z5, Z5
+	VMOVNTDQ       Z5, 448(AX)
+	ADDQ           $0x00000200, AX
+	ADDQ           $0x00000080, CX
+	ADDQ           $0x10, DX
+	SUBQ           $0x10, BX
+	JNZ            stream
+
+done:
+	MOVQ BX, left+48(FP)
+	VZEROUPPER
+	RET

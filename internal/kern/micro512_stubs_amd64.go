@@ -7,7 +7,49 @@ package kern
 //go:noescape
 func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, blocks int, tensor float32, limit float32) (left int, top uint32)
 
+// restoreNVFP4F16AVX512 is restoreNVFP4F16AVX2 of a positive multiple of 16 blocks. It stops
+// before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
+// stream is 1 it writes around the caches, and dst is a multiple of 64.
+//
+//go:noescape
+func restoreNVFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+
+// restoreMXFP4F16AVX512 is restoreMXFP4F16AVX2 of a positive multiple of 16 blocks. It stops
+// before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
+// stream is 1 it writes around the caches, and dst is a multiple of 64.
+//
+//go:noescape
+func restoreMXFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+
+// restoreFP4F16AVX512 is restoreFP4F16AVX2 of a positive multiple of 16 blocks. It stops before
+// sixteen of which one has a factor that is zero or makes subnormal numbers, too. If stream is 1
+// it writes around the caches, and dst is a multiple of 64.
+//
+//go:noescape
+func restoreFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+
 // compressNVFP4BF16AVX512 is compressNVFP4BF16AVX2 of a positive multiple of 16 blocks.
 //
 //go:noescape
 func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, blocks int, tensor float32, limit float32) (left int, top uint32)
+
+// restoreNVFP4BF16AVX512 is restoreNVFP4BF16AVX2 of a positive multiple of 16 blocks. It stops
+// before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
+// stream is 1 it writes around the caches, and dst is a multiple of 64.
+//
+//go:noescape
+func restoreNVFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+
+// restoreMXFP4BF16AVX512 is restoreMXFP4BF16AVX2 of a positive multiple of 16 blocks. It stops
+// before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
+// stream is 1 it writes around the caches, and dst is a multiple of 64.
+//
+//go:noescape
+func restoreMXFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+
+// restoreFP4BF16AVX512 is restoreFP4BF16AVX2 of a positive multiple of 16 blocks. It stops before
+// sixteen of which one has a factor that is zero or makes subnormal numbers, too. If stream is 1
+// it writes around the caches, and dst is a multiple of 64.
+//
+//go:noescape
+func restoreFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)

@@ -75,3 +75,27 @@ func compressNVFP4F16AVX512(_, _ *byte, _ *uint16, _ int, _, _ float32) (left in
 func compressNVFP4BF16AVX512(_, _ *byte, _ *uint16, _ int, _, _ float32) (left int, top uint32) {
 	panic("kern: no vector kernels")
 }
+
+func restoreNVFP4F16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (left int) {
+	panic("kern: no vector kernels")
+}
+
+func restoreMXFP4F16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (left int) {
+	panic("kern: no vector kernels")
+}
+
+func restoreFP4F16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (left int) {
+	panic("kern: no vector kernels")
+}
+
+func restoreNVFP4BF16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (left int) {
+	panic("kern: no vector kernels")
+}
+
+func restoreMXFP4BF16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (left int) {
+	panic("kern: no vector kernels")
+}
+
+func restoreFP4BF16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (left int) {
+	panic("kern: no vector kernels")
+}

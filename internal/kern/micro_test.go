@@ -3,7 +3,9 @@ package kern
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
+	"unsafe"
 )
 
 // checkMicro wants all levels to do as many blocks as the others or fewer, and these alike.
@@ -44,15 +46,18 @@ func checkMicro(t *testing.T, m Micro, bf16 bool, src []uint16, s MicroScale) {
 	}
 }
 
+type microRand uint64
+
+func (r *microRand) next() uint64 {
+	*r = *r*6364136223846793005 + 1442695040888963407
+	return uint64(*r >> 33)
+}
+
 func TestMicroLevelsAgree(t *testing.T) {
 	if detect() < AVX512 {
 		t.Skip("no vectors of 512 bits")
 	}
-	r := uint64(1)
-	next := func() uint64 {
-		r = r*6364136223846793005 + 1442695040888963407
-		return r >> 33
-	}
+	r := microRand(1)
 	src := make([]uint16, 16*16*21)
 	for round := range 4000 {
 		bf16 := round%2 == 0
@@ -60,17 +65,17 @@ func TestMicroLevelsAgree(t *testing.T) {
 		if bf16 {
 			high = 0x7f7f
 		}
-		spread, mid := uint16(1)<<(next()%15), uint16(next())&0x7fff
+		spread, mid := uint16(1)<<(r.next()%15), uint16(r.next())&0x7fff
 		for i := range src {
-			x := mid + uint16(next())%spread
-			if round%5 == 0 && next()%7 == 0 {
+			x := mid + uint16(r.next())%spread
+			if round%5 == 0 && r.next()%7 == 0 {
 				x = 0
 			}
-			src[i] = min(x&0x7fff, high) | uint16(next()&1)<<15
+			src[i] = min(x&0x7fff, high) | uint16(r.next()&1)<<15
 		}
 		tensor := float32(1)
 		if round%3 > 0 {
-			tensor = math.Float32frombits(uint32(next()%250+2)<<23 | uint32(next())&0x7fffff)
+			tensor = math.Float32frombits(uint32(r.next()%250+2)<<23 | uint32(r.next())&0x7fffff)
 		}
 		if l := 6 * tensor; l-l == 0 {
 			for _, m := range []Micro{NVFP4} {
@@ -78,4 +83,50 @@ func TestMicroLevelsAgree(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Scales of every kind: those of most blocks, and now and then of zeros, subnormal numbers, none.
+func TestMicroRestoreLevelsAgree(t *testing.T) {
+	if detect() < AVX512 {
+		t.Skip("no vectors of 512 bits")
+	}
+	r := microRand(7)
+	const blocks = 21 * 8
+	for round := range 6000 {
+		bf16, m := round%2 == 0, []Micro{NVFP4, MXFP4, FP4}[round%3]
+		codes, scales := make([]byte, blocks*m.CodeBytes()), make([]byte, blocks)
+		for i := range codes {
+			codes[i] = byte(r.next())
+		}
+		mid := byte(r.next())
+		for i := range scales {
+			if scales[i] = mid + byte(r.next()%8); r.next()%(1+uint64(round)) == 0 {
+				scales[i] = byte(r.next())
+			}
+		}
+		tensor, limit := math.Float32frombits(uint32(r.next()%250+1)<<23), float32(65504./6)
+		if bf16 {
+			limit = 5.6e37
+		}
+		var out [2][]uint16
+		var n [2]int
+		for i, l := range []Level{AVX2, AVX512} {
+			restore := SetLevel(l)
+			out[i] = aligned(blocks * m.Size())
+			n[i] = m.Restore(bf16, out[i], codes, scales, tensor, limit, round%5 > 0)
+			restore()
+		}
+		StreamFence()
+		done := n[0] * m.Size()
+		if n[0] != n[1] || !slices.Equal(out[0][:done], out[1][:done]) {
+			t.Fatalf("format %d, bf16 %v, tensor %v, scales %x: %d blocks with 256 bits, %d with 512", m, bf16,
+				tensor, scales, n[0], n[1])
+		}
+	}
+}
+
+// aligned returns n patterns that begin at a multiple of 64 bytes.
+func aligned(n int) []uint16 {
+	b := make([]uint16, n+32)
+	return b[-uintptr(unsafe.Pointer(&b[0]))&63/2:][:n]
 }

@@ -16,6 +16,9 @@ func main() {
 	Prefix = "micro512"
 	for _, bf16 := range []bool{false, true} {
 		compress("NVFP4", bf16, 1, (*compressor).tensorScale)
+		restore("NVFP4", bf16, 1, (*restorer).tensorFactors)
+		restore("MXFP4", bf16, 2, (*restorer).powerFactors)
+		restore("FP4", bf16, 1, (*restorer).powerFactors)
 	}
 	Generate()
 }
