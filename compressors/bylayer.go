@@ -41,8 +41,10 @@ func init() {
 			smolRatio("lossless_zstd", SmolLM2BF16, 1.26), smolRatio("lossless_zstd", SmolLM2F16, 1.07)},
 		UseWhen: "the receiver has zstd and nothing else",
 	})
+	noMatches := Anchor{Source: WhiteBF16, Measure: FrameRatio, Want: 1, Within: .005, Basis: Oracle,
+		From: "noise has no strings that recur, and LZ4 codes nothing else"}
 	Certify("lossless_lz4", Certificate{
-		Anchors: []Anchor{exactOn(White, byDefinition, Oracle), exactOn(WhiteBF16, byDefinition, Oracle)},
+		Anchors: []Anchor{exactOn(White, byDefinition, Oracle), exactOn(WhiteBF16, byDefinition, Oracle), noMatches},
 		UseWhen: "you doubt that LZ4 finds nothing in 16-bit floats",
 	})
 }

@@ -51,9 +51,33 @@ func init() {
 		},
 	})
 	Certify("lossless_fp8", Certificate{
-		Anchors: []Anchor{exactOn(White, byDefinition, Oracle), exactOn(WhiteBF16, byDefinition, Oracle)},
+		Anchors: []Anchor{exactOn(White, byDefinition, Oracle), exactOn(WhiteBF16, byDefinition, Oracle),
+			exactOn(whiteHeld("fp8_e4m3", kv.F16), byDefinition, Oracle),
+			heldEntropy("fp8_e4m3", kv.F16, 6.4504), heldEntropy("fp8_e4m3", kv.BF16, 6.4504),
+			heldEntropy("fp8_e5m2", kv.F16, 5.4853)},
+		Beyond: []Claim{{"FP8 caches about 1.1 times smaller (FlexKV pull request 183: nvCOMP's ANS), E5M2 1.14 " +
+			"times (SplitZip, arXiv 2605.01708)", "their models' caches, and kernels"}},
 		UseWhen: "the cache was in FP8 or int8 before, and no bit of that may change",
 	})
+}
+
+// whiteHeld is White after a codec: what an engine held in 8 bits, widened again.
+func whiteHeld(codec string, d kv.DType) Source {
+	return Source{Name: fmt.Sprintf("white Gaussian held as %s, %v, D=128, 2048 tokens", codec, d),
+		Make: sync.OnceValue(func() kv.Tensor {
+			p, err := pass(codec, Data{Cache: WhiteNoise(2048, d)})
+			if err != nil {
+				panic(err) // it takes all noise
+			}
+			return p.Got
+		})}
+}
+
+// heldEntropy wants lossless_fp8 within 1.5 % of the entropy of 8-bit floats.
+func heldEntropy(codec string, d kv.DType, bits float64) Anchor {
+	a := entropyOn(whiteHeld(codec, d), bits)
+	a.From = "the entropy of the rounded codes of a normal variable"
+	return a
 }
 
 // held8Scratch is what one call works with.

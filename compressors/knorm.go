@@ -37,11 +37,49 @@ func init() {
 	})
 	Certify("knorm", Certificate{
 		Anchors: []Anchor{{Spec: "knorm+identity", Measure: BitsPerValue, Want: 8, Within: .05, Basis: Rate,
-			From: "half the tokens in 16 bits, and a bit for each"}},
+			From: "half the tokens in 16 bits, and a bit for each"},
+			{Spec: "knorm+identity", Measure: shorterDropped, Basis: Published,
+				From: "arXiv 2406.11430: keep the keys of the smallest norms"}},
 		Beyond: []Claim{{"language modelling loss of Llama-2 with half the keys (arXiv 2406.11430)",
 			"Llama-2-7B on a GPU; sweeps with SmolLM2 measure it on a small model"}},
 		UseWhen: "tokens may go, and no attention scores are at hand",
 	})
+}
+
+// shorterDropped counts the tokens that a head lost though it kept one with a longer key.
+var shorterDropped = Measure{"dropped before a longer key", func(p Pass) (float64, error) {
+	keeper, ok := p.Codec.(Keeper)
+	if !ok {
+		return 0, fmt.Errorf("it drops no tokens")
+	}
+	kept, err := keeper.Kept(p.Src, p.Payload)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for l := range p.Src.Layers {
+		for h := range p.Src.Heads {
+			n += shorterThan(p.Src, l, h, kept.At(l, h))
+		}
+	}
+	return float64(n), nil
+}}
+
+// shorterThan counts the keys of a head that are shorter than the longest of those in list, and not
+// in it.
+func shorterThan(t kv.Tensor, l, h int, list []int32) int {
+	norm := func(token int) uint64 { return squaredNorm(t.DType, t.Row(kv.K, l, h, token)) }
+	longest := uint64(0)
+	for _, token := range list {
+		longest = max(longest, norm(int(token)))
+	}
+	n := 0
+	for token := range t.Tokens {
+		if !slices.Contains(list, int32(token)) && norm(token) < longest {
+			n++
+		}
+	}
+	return n
 }
 
 // Capabilities implements Dropper.

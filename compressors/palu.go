@@ -65,11 +65,13 @@ func init() {
 		Anchors: append(paluAnchors("palu", g, .05),
 			Anchor{Spec: "palu:bits=16", Source: g.source(), Measure: FrameRatio, Want: 2, Within: .01,
 				Basis: Published, From: "half the rank, half the cache: abstract and Table 1"}),
-		Beyond: []Claim{{Says: "up to 1.19 lower perplexity than quantisation alone at like size (paper)",
-			Takes: "factored weights and fine-tuned quantisers of Llama 2"}},
+		Beyond:  paluClaims,
 		UseWhen: "caches have few directions and compressing must cost little more than two products",
 	})
 }
+
+var paluClaims = []Claim{{Says: "up to 1.19 lower perplexity than quantisation alone at like size (paper)",
+	Takes: "factored weights and fine-tuned quantisers of Llama 2"}}
 
 // paluSource is rows of 256 channels, four heads of 64, of which half the directions hold 99 % of
 // the variance.
@@ -85,6 +87,13 @@ func paluAnchors(spec string, g *graded, more float64) []Anchor {
 	want := g.tail(128) + .00996*(1-g.tail(128))
 	return []Anchor{{Spec: spec, Source: g.source(), Measure: errorOverVariance, Want: want,
 		Within: more * want, Basis: Oracle, From: "variance beyond rank 128, and int4 of groups of 128"}}
+}
+
+// paluAtMost is what directions of the cache itself must do: no others leave less of it.
+func paluAtMost(g *graded) Anchor {
+	a := paluAnchors("palu_online", g, .02)[0]
+	a.Bound = AtMost
+	return a
 }
 
 func (p paluParams) check() error {

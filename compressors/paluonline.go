@@ -35,7 +35,9 @@ func init() {
 		},
 		Anchors: []Anchor{{Source: paluSource().source(), Measure: BitsPerValue, Within: .001, Basis: Rate,
 			Want: .5*(4+32./128) + (16*128*256+32*256)/(256.*1024),
-			From: "half of the channels in 4 bits with scales, and mean and directions over 1024 tokens"}},
+			From: "half of the channels in 4 bits with scales, and mean and directions over 1024 tokens"},
+			paluAtMost(paluSource())},
+		Beyond:  paluClaims,
 		UseWhen: "you want to know what a fit saves palu, and time is no matter",
 	})
 }

@@ -46,7 +46,14 @@ type int4PerTokenHeadParams struct {
 }
 
 func init() {
-	const source = "vLLM, 2026"
+	const (
+		source  = "vLLM, pull request 38378, 2026"
+		source4 = "vLLM, pull requests 38854 and 39074, 2026"
+	)
+	gsm8k := func(accuracy string) []Claim {
+		return []Claim{{"GSM8K of Qwen3.5-35B-A3B .956 → " + accuracy + ", 500 questions, within its noise " +
+			"(vLLM pull request 39074)", "that model on a GPU"}}
+	}
 	tags := []string{"quantiser"}
 	Register(registry.Family[Codec, int8PerTokenHeadParams]{
 		Name: "int8_per_token_head", Doc: "vLLM's 8-bit integers with a float32 scale per token and head",
@@ -66,7 +73,7 @@ func init() {
 	})
 	Register(registry.Family[Codec, int4PerTokenHeadParams]{
 		Name: "int4_per_token_head", Doc: "vLLM's 4-bit integers of turned rows, zero point inside the scale",
-		Source: source, Tags: tags, Defaults: int4PerTokenHeadParams{1},
+		Source: source4, Tags: tags, Defaults: int4PerTokenHeadParams{1},
 		New: func(p int4PerTokenHeadParams) (Codec, error) {
 			return &rowWise{format: int4PerTokenHead{uint64(p.Seed)}}, nil
 		},
@@ -75,11 +82,13 @@ func init() {
 		Anchors: OnWhite(Independently,
 			WhiteRow{Spec: "int8_per_token_head", Bits: 8.25, NMSE: 1.667e-4},
 			WhiteRow{Spec: "int8_per_token_head:round=nearest", Bits: 8.25, NMSE: 4.177e-5}),
+		Beyond:  gsm8k(".956"),
 		UseWhen: "vLLM holds this type; round=nearest quarters its error",
 	})
 	Certify("fp8_per_token_head", Certificate{
 		// The largest of a row always lands at 448, above the middle of an octave.
 		Anchors: OnWhite(Independently, WhiteRow{Spec: "fp8_per_token_head", Bits: 8.25, NMSE: 6.61e-4}),
+		Beyond:  gsm8k(".966"),
 		UseWhen: "vLLM holds this type",
 	})
 	Certify("int4_per_token_head", Certificate{
@@ -89,6 +98,7 @@ func init() {
 			"head dimensions that are no power of two, which the engine refuses, are turned in blocks",
 		},
 		Anchors: OnWhite(Independently, WhiteRow{Spec: "int4_per_token_head", Bits: 4.25, NMSE: .0101}),
+		Beyond:  gsm8k(".968"),
 		UseWhen: "vLLM holds this type",
 	})
 }

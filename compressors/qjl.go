@@ -76,6 +76,8 @@ func init() {
 			unbiased("qjl:m=320")}, OnWhite(Independently,
 			WhiteRow{Spec: "qjl:m=128", Bits: 2.0625, Keys: .567, Values: .1544},
 			WhiteRow{Spec: "qjl", Bits: 2.5625, Keys: .567 / 2, Values: .1544})...),
+		Beyond: []Claim{{"more than five times less memory at 3 bits without loss of accuracy (arXiv 2406.03482, " +
+			"abstract)", "Llama 2 and 3 and LongBench on a GPU"}},
 		UseWhen: "only inner products with keys matter; as a reconstruction it is poor",
 	})
 }

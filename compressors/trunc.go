@@ -11,8 +11,8 @@ import (
 
 // trunc rounds the last bits of every fraction away, to nearest even, and codes what is left
 // without loss: the simplest error-bounded codec there is, relative error at most 2^-(8-bits) in
-// bfloat16 and 2^-(11-bits) in binary16 for normal numbers. Serving projects put it before
-// DEFLATE (LMCache's adapter for quantisation-aware caches, 1 to 3 bits).
+// bfloat16 and 2^-(11-bits) in binary16 for normal numbers. Serving projects put the like of it
+// before DEFLATE in hardware (LMCache's serde for Intel QuickAssist, 1 to 3 bits).
 //
 // Values that would round to infinity are cut instead. Departure: the coder is one of this
 // package's instead of DEFLATE, lossless_split's byte planes or lossless_exp's fields, which drops
@@ -32,7 +32,7 @@ type truncParams struct {
 func init() {
 	Register(registry.Family[Codec, truncParams]{
 		Name: "trunc", Doc: "fractions rounded to fewer bits, then coded without loss",
-		Source: "LMCache, adapter for quantisation-aware caches", Tags: []string{"quantiser"},
+		Source: "LMCache, serde for Intel QuickAssist, pull request 4264", Tags: []string{"quantiser"},
 		Defaults: truncParams{3, "split"},
 		Variants: []truncParams{{1, "split"}, {6, "split"}, {3, "exp"}},
 		New: func(p truncParams) (Codec, error) {
@@ -49,7 +49,10 @@ func init() {
 		},
 	})
 	Certify("trunc", Certificate{
-		Deviations: []string{"the coder is lossless_split's or lossless_exp's, where LMCache has DEFLATE"},
+		Deviations: []string{
+			"the coder is lossless_split's or lossless_exp's, where LMCache has DEFLATE",
+			"bits are rounded away to nearest even, where LMCache sets them to zero",
+		},
 		Anchors: []Anchor{
 			truncError("trunc:bits=1", White, 2.589e-7), truncError("trunc", White, 2.849e-6),
 			truncError("trunc:bits=6", White, 1.766e-4), truncError("trunc", WhiteBF16, 1.820e-4),

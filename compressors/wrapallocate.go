@@ -62,10 +62,12 @@ func init() {
 		New:      newAllocate,
 	})
 	Certify("allocate", Certificate{
-		Deviations: []string{"Heads are weighted by energy, not by the gradient of the loss"},
+		Deviations: []string{"heads are weighted by energy, not by the gradient of the loss"},
 		Anchors: []Anchor{{Spec: "allocate:budget=3.75,raw=0,weight=mse", Source: halved, Measure: NMSE,
 			Want: .01711, Within: .02 * .01711, Basis: Oracle,
 			From: "4 bits for the large head and 3 for the small, of int4's and int3's NMSE on white noise"}},
+		Beyond: []Claim{{"KIVI at 2.5 bits from a perplexity of 49.3 to 14.9, Qwen3-8B (arXiv 2605.06675, abstract)",
+			"that model on a GPU, and gradients of its loss"}},
 		UseWhen: "a fixed number of bits has to go further than the same width everywhere",
 	})
 }

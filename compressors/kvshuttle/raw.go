@@ -23,9 +23,18 @@ func init() {
 	define("identity", "float16 as it is, with metadata", compressors.Capabilities{}, raw{},
 		certify(append(onFallback(.999993, 0, 0), unchanged())))
 	define("lossless_zstd", "one zstd frame, level 3, over the raw float16 bytes, no plane split",
-		compressors.Capabilities{}, rawCoded{zstdCoder{}}, certify([]compressors.Anchor{unchanged()}))
+		compressors.Capabilities{}, rawCoded{zstdCoder{}}, smaller("1.099"))
 	define("lossless_lz4", "one lz4 frame over the raw float16 bytes, no plane split",
-		compressors.Capabilities{}, rawCoded{lz4Coder{}}, certify([]compressors.Anchor{unchanged()}))
+		compressors.Capabilities{}, rawCoded{lz4Coder{}}, smaller("1.016"))
+}
+
+// smaller is the certificate of a lossless codec, whose ratio depends on the data.
+func smaller(ratio string) compressors.Certificate {
+	c := certify([]compressors.Anchor{unchanged()})
+	c.Beyond = append(c.Beyond, compressors.Claim{
+		Says:  "ratio " + ratio + " (KVShuttle 768c6d7, confidence_intervals.json, compression_sweep_cis)",
+		Takes: "the caches that it was measured on, which are not published"})
+	return c
 }
 
 func rawBytes(s kv.Shape, side kv.Side) int { return 2 * s.Elements(side) }
