@@ -20,6 +20,9 @@ import (
 // time. A head dimension that is no power of two is rotated in blocks of its largest power-of-two
 // divisor.
 //
+// On the way back the matrix, of ones, is applied to the codes, as integers, and the scale after it; the
+// minimum comes back in the first channel of a block.
+//
 // Scales: scale and minimum, binary16. Codes: packed along the row, the first in the low bits.
 // Bits per value: bits + 32/head_dim.
 type hadamard struct {
@@ -99,25 +102,26 @@ func (h hadamard) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bo
 }
 
 func (h hadamard) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	if !unpackAffineF16(w, scales, codes, h.bits) {
-		return false
+	s, m, ok := affineOf(scales)
+	if ok {
+		quant.Unpack(w.codes, codes, h.bits)
+		h.rotation(len(w.vals)).InverseCodes(w.vals, w.codes, s, m)
 	}
-	h.rotation(len(w.vals)).Inverse(w.vals)
-	return true
+	return ok
 }
 
-func (h hadamard) matrix(d kv.DType, dim int) (rotate.Matrix, bool) {
+func (h hadamard) matrix(dim int) rotate.Matrix {
 	r := h.rotation(dim)
-	return r.Matrix(d == kv.BF16)
+	return r.Matrix()
 }
 
 // compressRows implements manyRows.
 func (h hadamard) compressRows(d kv.DType, dim int, scales, codes []byte, rows []uint16) (n int) {
-	turn, whole := h.matrix(d, dim)
+	turn := h.matrix(dim)
 	size := kern.RowsAtOnce * dim
 	var room [kern.RowsAtOnce * 128]float32
 	var ends kern.Ends
-	if !whole || size > len(room) || !kern.Vectors() {
+	if turn.Block != dim || size > len(room) || !kern.Vectors() {
 		return 0
 	}
 	vals, perRow := room[:size], quant.PackedBytes(dim, h.bits)
@@ -133,19 +137,11 @@ func (h hadamard) compressRows(d kv.DType, dim int, scales, codes []byte, rows [
 
 // decompressRows implements manyRows.
 func (h hadamard) decompressRows(d kv.DType, dim int, rows []uint16, scales, codes []byte) (n int) {
-	turn, whole := h.matrix(d, dim)
-	size := kern.RowsAtOnce * dim
-	var room [kern.RowsAtOnce * 128]float32
-	if !whole || size > len(room) || !kern.Vectors() {
-		return 0
-	}
-	vals, perRow := room[:size], quant.PackedBytes(dim, h.bits)
-	limit := d.Max() / 16 // more than the root of the dimension, by which a value may grow
-	for ; len(rows) >= size; rows = rows[size:] {
-		if !kern.DequantizeRows(d == kv.BF16, h.bits, vals, codes[n*perRow:], scales[4*n:], limit) ||
-			!kern.HadamardNarrow(d == kv.BF16, rows, vals, turn.Back) {
-			break
-		}
+	turn := h.matrix(dim)
+	size, perRow := kern.RowsAtOnce*dim, quant.PackedBytes(dim, h.bits)
+	limit := d.Max() / 16 // more than the root of a block, by which a value may grow
+	for ; len(rows) >= size && kern.RotateCodesBack(d == kv.BF16, h.bits, turn.Block, rows, codes[n*perRow:],
+		scales[4*n:], turn.Back, limit); rows = rows[size:] {
 		n += kern.RowsAtOnce
 	}
 	return n
@@ -164,14 +160,19 @@ func affineF16(dst []byte, lo, hi float32, bits int) (scale, minimum float32, ok
 	return kern.F16ToF32(s16), kern.F16ToF32(m16), s16 < 0x7c00 && m16&0x7c00 != 0x7c00
 }
 
-// unpackAffineF16 sets w.vals to code·scale + minimum.
-func unpackAffineF16(w *rowScratch, scales, codes []byte, bits int) bool {
+// affineOf returns a binary16 scale and minimum, and whether they can be such.
+func affineOf(scales []byte) (scale, minimum float32, ok bool) {
 	s16 := uint16(scales[0]) | uint16(scales[1])<<8
 	m16 := uint16(scales[2]) | uint16(scales[3])<<8
-	if s16 >= 0x7c00 || m16&0x7c00 == 0x7c00 {
+	return kern.F16ToF32(s16), kern.F16ToF32(m16), s16 < 0x7c00 && m16&0x7c00 != 0x7c00
+}
+
+// unpackAffineF16 sets w.vals to code·scale + minimum.
+func unpackAffineF16(w *rowScratch, scales, codes []byte, bits int) bool {
+	s, m, ok := affineOf(scales)
+	if !ok {
 		return false
 	}
-	s, m := kern.F16ToF32(s16), kern.F16ToF32(m16)
 	quant.Unpack(w.codes, codes, bits)
 	for i, c := range w.codes {
 		w.vals[i] = float32(float32(c)*s) + m

@@ -10,12 +10,14 @@ import (
 	"kvgauge/internal/kern"
 )
 
-// blockSpecs are the codecs of floats and of blocks, whose vector forms and plain Go must agree.
+// blockSpecs are the codecs of floats, blocks and rotated rows, whose vector forms and plain Go must
+// agree.
 var blockSpecs = []string{"fp8_e4m3", "fp8_e4m3:scale=head", "fp8_e4m3:scale=token", "fp8_e5m2:scale=token",
 	"q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl", "nvfp4", "nvfp4:scale=static", "nvfp4_4over6",
 	"mxfp4", "mxfp4:scale=ceil", "mxfp8", "mxfp8:scale=ceil", "fp4_e2m1",
 	"int8_per_token_head", "int8_per_token_head:round=nearest", "fp8_per_token_head",
-	"fp8_ds_mla", "nvfp4_ds_mla"}
+	"fp8_ds_mla", "nvfp4_ds_mla",
+	"hadamard", "hadamard:bits=2", "hadamard:bits=3", "hadamard:bits=8,clip=1"}
 
 // outcome is what a codec makes of a tensor and of bytes.
 type outcome struct {

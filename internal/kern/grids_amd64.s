@@ -802,142 +802,6 @@ bad:
 	VZEROUPPER
 	RET
 
-// func dequantizeRows2F16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·dequantizeRows2F16AVX2(SB), NOSPLIT, $64-41
-	MOVQ         v+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         scales+16(FP), DX
-	VMOVDQU      (DX), Y0
-	VPAND        lowerHalf<>+0(SB), Y0, Y1
-	VPSRLD       $0x10, Y0, Y0
-	VPACKUSDW    Y0, Y1, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      top16<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        magnitude16<>+0(SB), X0, X2
-	VPCMPGTW     top16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
-	VPMOVMSKB    X3, DX
-	CMPL         DX, $0x0000ffff
-	JNE          bad
-	VBROADCASTSS limit+32(FP), Y2
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMOVUPS      Y0, 32(SP)
-	VMULPS       top2<>+0(SB), Y1, Y1
-	VADDPS       Y0, Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y1, Y1
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VMOVMSKPS    Y1, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VANDPS       magnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VMOVMSKPS    Y0, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	XORQ         DX, DX
-
-row:
-	VBROADCASTSS (SP)(DX*4), Y0
-	VBROADCASTSS 32(SP)(DX*4), Y1
-	MOVQ         n+24(FP), BX
-
-values:
-	VPBROADCASTD (CX), Y3
-	VPSRLVD      each2<>+0(SB), Y3, Y2
-	VPSRLVD      each2high<>+0(SB), Y3, Y3
-	VPAND        lowest2<>+0(SB), Y2, Y2
-	VPAND        lowest2<>+0(SB), Y3, Y3
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       Y0, Y3, Y3
-	VADDPS       Y1, Y3, Y3
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000004, CX
-	SUBQ         $0x10, BX
-	JNZ          values
-	INCQ         DX
-	CMPQ         DX, $0x08
-	JNE          row
-	MOVB         $0x01, AL
-	MOVB         AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-DATA lowerHalf<>+0(SB)/4, $0x0000ffff
-DATA lowerHalf<>+4(SB)/4, $0x0000ffff
-DATA lowerHalf<>+8(SB)/4, $0x0000ffff
-DATA lowerHalf<>+12(SB)/4, $0x0000ffff
-DATA lowerHalf<>+16(SB)/4, $0x0000ffff
-DATA lowerHalf<>+20(SB)/4, $0x0000ffff
-DATA lowerHalf<>+24(SB)/4, $0x0000ffff
-DATA lowerHalf<>+28(SB)/4, $0x0000ffff
-GLOBL lowerHalf<>(SB), RODATA|NOPTR, $32
-
-DATA top16<>+0(SB)/4, $0x7bff7bff
-DATA top16<>+4(SB)/4, $0x7bff7bff
-DATA top16<>+8(SB)/4, $0x7bff7bff
-DATA top16<>+12(SB)/4, $0x7bff7bff
-DATA top16<>+16(SB)/4, $0x7bff7bff
-DATA top16<>+20(SB)/4, $0x7bff7bff
-DATA top16<>+24(SB)/4, $0x7bff7bff
-DATA top16<>+28(SB)/4, $0x7bff7bff
-GLOBL top16<>(SB), RODATA|NOPTR, $32
-
-DATA magnitude16<>+0(SB)/4, $0x7fff7fff
-DATA magnitude16<>+4(SB)/4, $0x7fff7fff
-DATA magnitude16<>+8(SB)/4, $0x7fff7fff
-DATA magnitude16<>+12(SB)/4, $0x7fff7fff
-DATA magnitude16<>+16(SB)/4, $0x7fff7fff
-DATA magnitude16<>+20(SB)/4, $0x7fff7fff
-DATA magnitude16<>+24(SB)/4, $0x7fff7fff
-DATA magnitude16<>+28(SB)/4, $0x7fff7fff
-GLOBL magnitude16<>(SB), RODATA|NOPTR, $32
-
-DATA lowest2<>+0(SB)/4, $0x00000003
-DATA lowest2<>+4(SB)/4, $0x00000003
-DATA lowest2<>+8(SB)/4, $0x00000003
-DATA lowest2<>+12(SB)/4, $0x00000003
-DATA lowest2<>+16(SB)/4, $0x00000003
-DATA lowest2<>+20(SB)/4, $0x00000003
-DATA lowest2<>+24(SB)/4, $0x00000003
-DATA lowest2<>+28(SB)/4, $0x00000003
-GLOBL lowest2<>(SB), RODATA|NOPTR, $32
-
-DATA each2<>+0(SB)/4, $0x00000000
-DATA each2<>+4(SB)/4, $0x00000002
-DATA each2<>+8(SB)/4, $0x00000004
-DATA each2<>+12(SB)/4, $0x00000006
-DATA each2<>+16(SB)/4, $0x00000008
-DATA each2<>+20(SB)/4, $0x0000000a
-DATA each2<>+24(SB)/4, $0x0000000c
-DATA each2<>+28(SB)/4, $0x0000000e
-GLOBL each2<>(SB), RODATA|NOPTR, $32
-
-DATA each2high<>+0(SB)/4, $0x00000010
-DATA each2high<>+4(SB)/4, $0x00000012
-DATA each2high<>+8(SB)/4, $0x00000014
-DATA each2high<>+12(SB)/4, $0x00000016
-DATA each2high<>+16(SB)/4, $0x00000018
-DATA each2high<>+20(SB)/4, $0x0000001a
-DATA each2high<>+24(SB)/4, $0x0000001c
-DATA each2high<>+28(SB)/4, $0x0000001e
-GLOBL each2high<>(SB), RODATA|NOPTR, $32
-
 // func dequantizeGroups2F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
 TEXT ·dequantizeGroups2F16AVX2(SB), NOSPLIT, $64-56
@@ -1009,6 +873,26 @@ done:
 	MOVQ AX, ret+48(FP)
 	VZEROUPPER
 	RET
+
+DATA top16<>+0(SB)/4, $0x7bff7bff
+DATA top16<>+4(SB)/4, $0x7bff7bff
+DATA top16<>+8(SB)/4, $0x7bff7bff
+DATA top16<>+12(SB)/4, $0x7bff7bff
+DATA top16<>+16(SB)/4, $0x7bff7bff
+DATA top16<>+20(SB)/4, $0x7bff7bff
+DATA top16<>+24(SB)/4, $0x7bff7bff
+DATA top16<>+28(SB)/4, $0x7bff7bff
+GLOBL top16<>(SB), RODATA|NOPTR, $32
+
+DATA magnitude16<>+0(SB)/4, $0x7fff7fff
+DATA magnitude16<>+4(SB)/4, $0x7fff7fff
+DATA magnitude16<>+8(SB)/4, $0x7fff7fff
+DATA magnitude16<>+12(SB)/4, $0x7fff7fff
+DATA magnitude16<>+16(SB)/4, $0x7fff7fff
+DATA magnitude16<>+20(SB)/4, $0x7fff7fff
+DATA magnitude16<>+24(SB)/4, $0x7fff7fff
+DATA magnitude16<>+28(SB)/4, $0x7fff7fff
+GLOBL magnitude16<>(SB), RODATA|NOPTR, $32
 
 DATA ramp4<>+0(SB)/4, $0x00000000
 DATA ramp4<>+4(SB)/4, $0x3f800000
@@ -1181,6 +1065,36 @@ done:
 	MOVQ AX, ret+56(FP)
 	VZEROUPPER
 	RET
+
+DATA lowest2<>+0(SB)/4, $0x00000003
+DATA lowest2<>+4(SB)/4, $0x00000003
+DATA lowest2<>+8(SB)/4, $0x00000003
+DATA lowest2<>+12(SB)/4, $0x00000003
+DATA lowest2<>+16(SB)/4, $0x00000003
+DATA lowest2<>+20(SB)/4, $0x00000003
+DATA lowest2<>+24(SB)/4, $0x00000003
+DATA lowest2<>+28(SB)/4, $0x00000003
+GLOBL lowest2<>(SB), RODATA|NOPTR, $32
+
+DATA each2<>+0(SB)/4, $0x00000000
+DATA each2<>+4(SB)/4, $0x00000002
+DATA each2<>+8(SB)/4, $0x00000004
+DATA each2<>+12(SB)/4, $0x00000006
+DATA each2<>+16(SB)/4, $0x00000008
+DATA each2<>+20(SB)/4, $0x0000000a
+DATA each2<>+24(SB)/4, $0x0000000c
+DATA each2<>+28(SB)/4, $0x0000000e
+GLOBL each2<>(SB), RODATA|NOPTR, $32
+
+DATA each2high<>+0(SB)/4, $0x00000010
+DATA each2high<>+4(SB)/4, $0x00000012
+DATA each2high<>+8(SB)/4, $0x00000014
+DATA each2high<>+12(SB)/4, $0x00000016
+DATA each2high<>+16(SB)/4, $0x00000018
+DATA each2high<>+20(SB)/4, $0x0000001a
+DATA each2high<>+24(SB)/4, $0x0000001c
+DATA each2high<>+28(SB)/4, $0x0000001e
+GLOBL each2high<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroupsAround2F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
@@ -2002,103 +1916,6 @@ bad:
 	VZEROUPPER
 	RET
 
-// func dequantizeRows4F16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·dequantizeRows4F16AVX2(SB), NOSPLIT, $64-41
-	MOVQ         v+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         scales+16(FP), DX
-	VMOVDQU      (DX), Y0
-	VPAND        lowerHalf<>+0(SB), Y0, Y1
-	VPSRLD       $0x10, Y0, Y0
-	VPACKUSDW    Y0, Y1, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      top16<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        magnitude16<>+0(SB), X0, X2
-	VPCMPGTW     top16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
-	VPMOVMSKB    X3, DX
-	CMPL         DX, $0x0000ffff
-	JNE          bad
-	VBROADCASTSS limit+32(FP), Y2
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMOVUPS      Y0, 32(SP)
-	VMULPS       top4<>+0(SB), Y1, Y1
-	VADDPS       Y0, Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y1, Y1
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VMOVMSKPS    Y1, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VANDPS       magnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VMOVMSKPS    Y0, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	XORQ         DX, DX
-
-row:
-	VBROADCASTSS (SP)(DX*4), Y0
-	VBROADCASTSS 32(SP)(DX*4), Y1
-	MOVQ         n+24(FP), BX
-
-values:
-	VPBROADCASTD (CX), Y2
-	VPSRLVD      each4<>+0(SB), Y2, Y2
-	VPAND        lowest4<>+0(SB), Y2, Y2
-	VPBROADCASTD 4(CX), Y3
-	VPSRLVD      each4<>+0(SB), Y3, Y3
-	VPAND        lowest4<>+0(SB), Y3, Y3
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       Y0, Y3, Y3
-	VADDPS       Y1, Y3, Y3
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000008, CX
-	SUBQ         $0x10, BX
-	JNZ          values
-	INCQ         DX
-	CMPQ         DX, $0x08
-	JNE          row
-	MOVB         $0x01, AL
-	MOVB         AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-DATA lowest4<>+0(SB)/4, $0x0000000f
-DATA lowest4<>+4(SB)/4, $0x0000000f
-DATA lowest4<>+8(SB)/4, $0x0000000f
-DATA lowest4<>+12(SB)/4, $0x0000000f
-DATA lowest4<>+16(SB)/4, $0x0000000f
-DATA lowest4<>+20(SB)/4, $0x0000000f
-DATA lowest4<>+24(SB)/4, $0x0000000f
-DATA lowest4<>+28(SB)/4, $0x0000000f
-GLOBL lowest4<>(SB), RODATA|NOPTR, $32
-
-DATA each4<>+0(SB)/4, $0x00000000
-DATA each4<>+4(SB)/4, $0x00000004
-DATA each4<>+8(SB)/4, $0x00000008
-DATA each4<>+12(SB)/4, $0x0000000c
-DATA each4<>+16(SB)/4, $0x00000010
-DATA each4<>+20(SB)/4, $0x00000014
-DATA each4<>+24(SB)/4, $0x00000018
-DATA each4<>+28(SB)/4, $0x0000001c
-GLOBL each4<>(SB), RODATA|NOPTR, $32
-
 // func dequantizeGroups4F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
 TEXT ·dequantizeGroups4F16AVX2(SB), NOSPLIT, $64-56
@@ -2410,6 +2227,26 @@ done:
 	MOVQ AX, ret+56(FP)
 	VZEROUPPER
 	RET
+
+DATA lowest4<>+0(SB)/4, $0x0000000f
+DATA lowest4<>+4(SB)/4, $0x0000000f
+DATA lowest4<>+8(SB)/4, $0x0000000f
+DATA lowest4<>+12(SB)/4, $0x0000000f
+DATA lowest4<>+16(SB)/4, $0x0000000f
+DATA lowest4<>+20(SB)/4, $0x0000000f
+DATA lowest4<>+24(SB)/4, $0x0000000f
+DATA lowest4<>+28(SB)/4, $0x0000000f
+GLOBL lowest4<>(SB), RODATA|NOPTR, $32
+
+DATA each4<>+0(SB)/4, $0x00000000
+DATA each4<>+4(SB)/4, $0x00000004
+DATA each4<>+8(SB)/4, $0x00000008
+DATA each4<>+12(SB)/4, $0x0000000c
+DATA each4<>+16(SB)/4, $0x00000010
+DATA each4<>+20(SB)/4, $0x00000014
+DATA each4<>+24(SB)/4, $0x00000018
+DATA each4<>+28(SB)/4, $0x0000001c
+GLOBL each4<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroupsAround4F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
@@ -3248,89 +3085,6 @@ bad:
 	VZEROUPPER
 	RET
 
-// func dequantizeRows8F16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·dequantizeRows8F16AVX2(SB), NOSPLIT, $64-41
-	MOVQ         v+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         scales+16(FP), DX
-	VMOVDQU      (DX), Y0
-	VPAND        lowerHalf<>+0(SB), Y0, Y1
-	VPSRLD       $0x10, Y0, Y0
-	VPACKUSDW    Y0, Y1, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      top16<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        magnitude16<>+0(SB), X0, X2
-	VPCMPGTW     top16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
-	VPMOVMSKB    X3, DX
-	CMPL         DX, $0x0000ffff
-	JNE          bad
-	VBROADCASTSS limit+32(FP), Y2
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMOVUPS      Y0, 32(SP)
-	VMULPS       top8<>+0(SB), Y1, Y1
-	VADDPS       Y0, Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y1, Y1
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VMOVMSKPS    Y1, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VANDPS       magnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VMOVMSKPS    Y0, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	XORQ         DX, DX
-
-row:
-	VBROADCASTSS (SP)(DX*4), Y0
-	VBROADCASTSS 32(SP)(DX*4), Y1
-	MOVQ         n+24(FP), BX
-
-values:
-	VPMOVZXBD (CX), Y2
-	VPMOVZXBD 8(CX), Y3
-	VCVTDQ2PS Y2, Y2
-	VMULPS    Y0, Y2, Y2
-	VADDPS    Y1, Y2, Y2
-	VCVTDQ2PS Y3, Y3
-	VMULPS    Y0, Y3, Y3
-	VADDPS    Y1, Y3, Y3
-	VMOVUPS   Y2, (AX)
-	VMOVUPS   Y3, 32(AX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000010, CX
-	SUBQ      $0x10, BX
-	JNZ       values
-	INCQ      DX
-	CMPQ      DX, $0x08
-	JNE       row
-	MOVB      $0x01, AL
-	MOVB      AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-DATA lowest8<>+0(SB)/4, $0x000000ff
-DATA lowest8<>+4(SB)/4, $0x000000ff
-DATA lowest8<>+8(SB)/4, $0x000000ff
-DATA lowest8<>+12(SB)/4, $0x000000ff
-DATA lowest8<>+16(SB)/4, $0x000000ff
-DATA lowest8<>+20(SB)/4, $0x000000ff
-DATA lowest8<>+24(SB)/4, $0x000000ff
-DATA lowest8<>+28(SB)/4, $0x000000ff
-GLOBL lowest8<>(SB), RODATA|NOPTR, $32
-
 // func dequantizeGroups8F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
 TEXT ·dequantizeGroups8F16AVX2(SB), NOSPLIT, $64-56
@@ -3534,6 +3288,16 @@ done:
 	MOVQ AX, ret+56(FP)
 	VZEROUPPER
 	RET
+
+DATA lowest8<>+0(SB)/4, $0x000000ff
+DATA lowest8<>+4(SB)/4, $0x000000ff
+DATA lowest8<>+8(SB)/4, $0x000000ff
+DATA lowest8<>+12(SB)/4, $0x000000ff
+DATA lowest8<>+16(SB)/4, $0x000000ff
+DATA lowest8<>+20(SB)/4, $0x000000ff
+DATA lowest8<>+24(SB)/4, $0x000000ff
+DATA lowest8<>+28(SB)/4, $0x000000ff
+GLOBL lowest8<>(SB), RODATA|NOPTR, $32
 
 // func quantizeGroups2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
@@ -4304,82 +4068,6 @@ values:
 bad:
 	MOVB $0x00, AL
 	MOVB AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-// func dequantizeRows2BF16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·dequantizeRows2BF16AVX2(SB), NOSPLIT, $64-41
-	MOVQ         v+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         scales+16(FP), DX
-	VMOVDQU      (DX), Y0
-	VPAND        lowerHalf<>+0(SB), Y0, Y1
-	VPSRLD       $0x10, Y0, Y0
-	VPACKUSDW    Y0, Y1, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      top16<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        magnitude16<>+0(SB), X0, X2
-	VPCMPGTW     top16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
-	VPMOVMSKB    X3, DX
-	CMPL         DX, $0x0000ffff
-	JNE          bad
-	VBROADCASTSS limit+32(FP), Y2
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMOVUPS      Y0, 32(SP)
-	VMULPS       top2<>+0(SB), Y1, Y1
-	VADDPS       Y0, Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y1, Y1
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VMOVMSKPS    Y1, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VANDPS       magnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VMOVMSKPS    Y0, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	XORQ         DX, DX
-
-row:
-	VBROADCASTSS (SP)(DX*4), Y0
-	VBROADCASTSS 32(SP)(DX*4), Y1
-	MOVQ         n+24(FP), BX
-
-values:
-	VPBROADCASTD (CX), Y3
-	VPSRLVD      evens2<>+0(SB), Y3, Y2
-	VPSRLVD      odds2<>+0(SB), Y3, Y3
-	VPAND        lowest2<>+0(SB), Y2, Y2
-	VPAND        lowest2<>+0(SB), Y3, Y3
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VCVTDQ2PS    Y3, Y3
-	VMULPS       Y0, Y3, Y3
-	VADDPS       Y1, Y3, Y3
-	VMOVUPS      Y2, (AX)
-	VMOVUPS      Y3, 32(AX)
-	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000004, CX
-	SUBQ         $0x10, BX
-	JNZ          values
-	INCQ         DX
-	CMPQ         DX, $0x08
-	JNE          row
-	MOVB         $0x01, AL
-	MOVB         AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+40(FP)
 	VZEROUPPER
 	RET
 
@@ -5449,80 +5137,6 @@ values:
 bad:
 	MOVB $0x00, AL
 	MOVB AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-// func dequantizeRows4BF16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·dequantizeRows4BF16AVX2(SB), NOSPLIT, $64-41
-	MOVQ         v+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         scales+16(FP), DX
-	VMOVDQU      (DX), Y0
-	VPAND        lowerHalf<>+0(SB), Y0, Y1
-	VPSRLD       $0x10, Y0, Y0
-	VPACKUSDW    Y0, Y1, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      top16<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        magnitude16<>+0(SB), X0, X2
-	VPCMPGTW     top16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
-	VPMOVMSKB    X3, DX
-	CMPL         DX, $0x0000ffff
-	JNE          bad
-	VBROADCASTSS limit+32(FP), Y2
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMOVUPS      Y0, 32(SP)
-	VMULPS       top4<>+0(SB), Y1, Y1
-	VADDPS       Y0, Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y1, Y1
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VMOVMSKPS    Y1, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VANDPS       magnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VMOVMSKPS    Y0, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	XORQ         DX, DX
-
-row:
-	VBROADCASTSS (SP)(DX*4), Y0
-	VBROADCASTSS 32(SP)(DX*4), Y1
-	MOVQ         n+24(FP), BX
-
-values:
-	VPMOVZXBD (CX), Y3
-	VPAND     lowest4<>+0(SB), Y3, Y2
-	VPSRLD    $0x04, Y3, Y3
-	VCVTDQ2PS Y2, Y2
-	VMULPS    Y0, Y2, Y2
-	VADDPS    Y1, Y2, Y2
-	VCVTDQ2PS Y3, Y3
-	VMULPS    Y0, Y3, Y3
-	VADDPS    Y1, Y3, Y3
-	VMOVUPS   Y2, (AX)
-	VMOVUPS   Y3, 32(AX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000008, CX
-	SUBQ      $0x10, BX
-	JNZ       values
-	INCQ      DX
-	CMPQ      DX, $0x08
-	JNE       row
-	MOVB      $0x01, AL
-	MOVB      AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+40(FP)
 	VZEROUPPER
 	RET
 
@@ -6678,80 +6292,6 @@ bad:
 	VZEROUPPER
 	RET
 
-// func dequantizeRows8BF16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·dequantizeRows8BF16AVX2(SB), NOSPLIT, $64-41
-	MOVQ         v+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         scales+16(FP), DX
-	VMOVDQU      (DX), Y0
-	VPAND        lowerHalf<>+0(SB), Y0, Y1
-	VPSRLD       $0x10, Y0, Y0
-	VPACKUSDW    Y0, Y1, Y1
-	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      top16<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        magnitude16<>+0(SB), X0, X2
-	VPCMPGTW     top16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
-	VPMOVMSKB    X3, DX
-	CMPL         DX, $0x0000ffff
-	JNE          bad
-	VBROADCASTSS limit+32(FP), Y2
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMOVUPS      Y0, 32(SP)
-	VMULPS       top8<>+0(SB), Y1, Y1
-	VADDPS       Y0, Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y1, Y1
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VMOVMSKPS    Y1, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VANDPS       magnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VMOVMSKPS    Y0, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	XORQ         DX, DX
-
-row:
-	VBROADCASTSS (SP)(DX*4), Y0
-	VBROADCASTSS 32(SP)(DX*4), Y1
-	MOVQ         n+24(FP), BX
-
-values:
-	VPMOVZXWD (CX), Y3
-	VPAND     lowest8<>+0(SB), Y3, Y2
-	VPSRLD    $0x08, Y3, Y3
-	VCVTDQ2PS Y2, Y2
-	VMULPS    Y0, Y2, Y2
-	VADDPS    Y1, Y2, Y2
-	VCVTDQ2PS Y3, Y3
-	VMULPS    Y0, Y3, Y3
-	VADDPS    Y1, Y3, Y3
-	VMOVUPS   Y2, (AX)
-	VMOVUPS   Y3, 32(AX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000010, CX
-	SUBQ      $0x10, BX
-	JNZ       values
-	INCQ      DX
-	CMPQ      DX, $0x08
-	JNE       row
-	MOVB      $0x01, AL
-	MOVB      AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+40(FP)
-	VZEROUPPER
-	RET
-
 // func dequantizeGroups8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
 TEXT ·dequantizeGroups8BF16AVX2(SB), NOSPLIT, $64-56
@@ -6823,6 +6363,16 @@ done:
 	MOVQ AX, ret+48(FP)
 	VZEROUPPER
 	RET
+
+DATA lowerHalf<>+0(SB)/4, $0x0000ffff
+DATA lowerHalf<>+4(SB)/4, $0x0000ffff
+DATA lowerHalf<>+8(SB)/4, $0x0000ffff
+DATA lowerHalf<>+12(SB)/4, $0x0000ffff
+DATA lowerHalf<>+16(SB)/4, $0x0000ffff
+DATA lowerHalf<>+20(SB)/4, $0x0000ffff
+DATA lowerHalf<>+24(SB)/4, $0x0000ffff
+DATA lowerHalf<>+28(SB)/4, $0x0000ffff
+GLOBL lowerHalf<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeTiles8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, dim int, rows int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
@@ -7338,122 +6888,641 @@ row:
 	VZEROUPPER
 	RET
 
-// func hadamardNarrowF16x64AVX2(dst *uint16, v *float32, after *float32, rows int)
-// Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·hadamardNarrowF16x64AVX2(SB), NOSPLIT, $256-32
-	MOVQ    dst+0(FP), AX
-	MOVQ    v+8(FP), CX
-	MOVQ    after+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	VMOVDQU alternate1<>+0(SB), Y0
-	VMOVDQU alternate2<>+0(SB), Y1
-	VMOVDQU alternate4<>+0(SB), Y2
+// func rotateCodesBack2F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock64<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop3<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
 
 row:
-	VMOVDQU      (CX), Y3
-	VMOVDQU      32(CX), Y4
-	VMOVDQU      64(CX), Y5
-	VMOVDQU      96(CX), Y6
-	VMOVDQU      128(CX), Y7
-	VMOVDQU      160(CX), Y8
-	VMOVDQU      192(CX), Y9
-	VMOVDQU      224(CX), Y10
-	VPERMILPS    $0xb1, Y3, Y11
-	VFMADD132PS  Y0, Y11, Y3
-	VPERMILPS    $0xb1, Y4, Y11
-	VFMADD132PS  Y0, Y11, Y4
-	VPERMILPS    $0xb1, Y5, Y11
-	VFMADD132PS  Y0, Y11, Y5
-	VPERMILPS    $0xb1, Y6, Y11
-	VFMADD132PS  Y0, Y11, Y6
-	VPERMILPS    $0xb1, Y7, Y11
-	VFMADD132PS  Y0, Y11, Y7
-	VPERMILPS    $0xb1, Y8, Y11
-	VFMADD132PS  Y0, Y11, Y8
-	VPERMILPS    $0xb1, Y9, Y11
-	VFMADD132PS  Y0, Y11, Y9
-	VPERMILPS    $0xb1, Y10, Y11
-	VFMADD132PS  Y0, Y11, Y10
-	VPERMILPS    $0x4e, Y3, Y11
-	VFMADD132PS  Y1, Y11, Y3
-	VPERMILPS    $0x4e, Y4, Y11
-	VFMADD132PS  Y1, Y11, Y4
-	VPERMILPS    $0x4e, Y5, Y11
-	VFMADD132PS  Y1, Y11, Y5
-	VPERMILPS    $0x4e, Y6, Y11
-	VFMADD132PS  Y1, Y11, Y6
-	VPERMILPS    $0x4e, Y7, Y11
-	VFMADD132PS  Y1, Y11, Y7
-	VPERMILPS    $0x4e, Y8, Y11
-	VFMADD132PS  Y1, Y11, Y8
-	VPERMILPS    $0x4e, Y9, Y11
-	VFMADD132PS  Y1, Y11, Y9
-	VPERMILPS    $0x4e, Y10, Y11
-	VFMADD132PS  Y1, Y11, Y10
-	VPERMPD      $0x4e, Y3, Y11
-	VFMADD132PS  Y2, Y11, Y3
-	VPERMPD      $0x4e, Y4, Y11
-	VFMADD132PS  Y2, Y11, Y4
-	VPERMPD      $0x4e, Y5, Y11
-	VFMADD132PS  Y2, Y11, Y5
-	VPERMPD      $0x4e, Y6, Y11
-	VFMADD132PS  Y2, Y11, Y6
-	VPERMPD      $0x4e, Y7, Y11
-	VFMADD132PS  Y2, Y11, Y7
-	VPERMPD      $0x4e, Y8, Y11
-	VFMADD132PS  Y2, Y11, Y8
-	VPERMPD      $0x4e, Y9, Y11
-	VFMADD132PS  Y2, Y11, Y9
-	VPERMPD      $0x4e, Y10, Y11
-	VFMADD132PS  Y2, Y11, Y10
-	VADDPS       Y4, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y4
-	VADDPS       Y6, Y5, Y3
-	VFNMADD132PS one<>+0(SB), Y5, Y6
-	VADDPS       Y8, Y7, Y5
-	VFNMADD132PS one<>+0(SB), Y7, Y8
-	VADDPS       Y10, Y9, Y7
-	VFNMADD132PS one<>+0(SB), Y9, Y10
-	VADDPS       Y3, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y3
-	VADDPS       Y6, Y4, Y11
-	VFNMADD132PS one<>+0(SB), Y4, Y6
-	VADDPS       Y7, Y5, Y4
-	VFNMADD132PS one<>+0(SB), Y5, Y7
-	VADDPS       Y10, Y8, Y5
-	VFNMADD132PS one<>+0(SB), Y8, Y10
-	VADDPS       Y4, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y4
-	VADDPS       Y5, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y5
-	VADDPS       Y7, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VADDPS       Y10, Y6, Y3
-	VFNMADD132PS one<>+0(SB), Y6, Y10
-	PREFETCHT0   4096(AX)
-	VMULPS       (DX), Y8, Y8
-	VCVTPS2PH    $0x00, Y8, (AX)
-	VMULPS       32(DX), Y9, Y9
-	VCVTPS2PH    $0x00, Y9, 16(AX)
-	VMULPS       64(DX), Y11, Y11
-	VCVTPS2PH    $0x00, Y11, 32(AX)
-	VMULPS       96(DX), Y3, Y3
-	VCVTPS2PH    $0x00, Y3, 48(AX)
-	PREFETCHT0   4160(AX)
-	VMULPS       128(DX), Y4, Y4
-	VCVTPS2PH    $0x00, Y4, 64(AX)
-	VMULPS       160(DX), Y5, Y5
-	VCVTPS2PH    $0x00, Y5, 80(AX)
-	VMULPS       192(DX), Y7, Y7
-	VCVTPS2PH    $0x00, Y7, 96(AX)
-	VMULPS       224(DX), Y10, Y10
-	VCVTPS2PH    $0x00, Y10, 112(AX)
-	ADDQ         $0x00000100, CX
-	ADDQ         $0x00000080, AX
-	DECQ         BX
-	JNZ          row
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS   (SP)(BX*4), Y0
+	VMOVSS         32(SP)(BX*4), X2
+	VBROADCASTI128 (CX), Y1
+	VPSRLVQ        turnFours<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          turnCode2<>+0(SB), Y1, Y1
+	VPANDN         turnCode2<>+0(SB), Y3, Y4
+	VPAND          turnCode2<>+0(SB), Y3, Y3
+	VPADDB         Y3, Y1, Y3
+	VPADDB         Y4, Y1, Y4
+	VPMADDUBSW     turnOnes<>+0(SB), Y3, Y1
+	VPMADDUBSW     turnSigns<>+0(SB), Y3, Y3
+	VPMADDUBSW     turnOnes<>+0(SB), Y4, Y5
+	VPMADDUBSW     turnSigns<>+0(SB), Y4, Y4
+	VINSERTI128    $0x01, X3, Y1, Y6
+	VPERM2I128     $0x31, Y3, Y1, Y1
+	VINSERTI128    $0x01, X4, Y5, Y3
+	VPERM2I128     $0x31, Y4, Y5, Y4
+	VPADDW         Y1, Y6, Y5
+	VPSUBW         Y1, Y6, Y1
+	VPADDW         Y4, Y3, Y6
+	VPSUBW         Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLDQ     Y4, Y1, Y6
+	VPUNPCKHDQ     Y4, Y1, Y1
+	VPADDW         Y5, Y3, Y4
+	VPSUBW         Y5, Y3, Y5
+	VPADDW         Y1, Y6, Y3
+	VPSUBW         Y1, Y6, Y1
+	VPUNPCKLQDQ    Y3, Y4, Y6
+	VPUNPCKHQDQ    Y3, Y4, Y3
+	VPUNPCKLQDQ    Y1, Y5, Y4
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPADDW         Y3, Y6, Y5
+	VPSUBW         Y3, Y6, Y3
+	VPADDW         Y1, Y4, Y6
+	VPSUBW         Y1, Y4, Y1
+	VPSUBW         turnAdded2x64<>+0(SB), Y5, Y5
+	PREFETCHT0     4096(AX)
+	VPMADDWD       turnSums<>+0(SB), Y5, Y4
+	VPMADDWD       turnDifferences<>+0(SB), Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y0, Y4, Y4
+	VADDPS         Y2, Y4, Y4
+	VMULPS         (DI), Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y0, Y5, Y5
+	VMULPS         32(DI), Y5, Y5
+	VCVTPS2PH      $0x00, Y4, (AX)
+	VCVTPS2PH      $0x00, Y5, 16(AX)
+	PREFETCHT0     4128(AX)
+	VPMADDWD       turnSums<>+0(SB), Y3, Y4
+	VPMADDWD       turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y0, Y4, Y4
+	VMULPS         64(DI), Y4, Y4
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMULPS         96(DI), Y3, Y3
+	VCVTPS2PH      $0x00, Y4, 32(AX)
+	VCVTPS2PH      $0x00, Y3, 48(AX)
+	PREFETCHT0     4160(AX)
+	VPMADDWD       turnSums<>+0(SB), Y6, Y3
+	VPMADDWD       turnDifferences<>+0(SB), Y6, Y4
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMULPS         128(DI), Y3, Y3
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y0, Y4, Y4
+	VMULPS         160(DI), Y4, Y4
+	VCVTPS2PH      $0x00, Y3, 64(AX)
+	VCVTPS2PH      $0x00, Y4, 80(AX)
+	PREFETCHT0     4192(AX)
+	VPMADDWD       turnSums<>+0(SB), Y1, Y3
+	VPMADDWD       turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMULPS         192(DI), Y3, Y3
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y0, Y1, Y1
+	VMULPS         224(DI), Y1, Y1
+	VCVTPS2PH      $0x00, Y3, 96(AX)
+	VCVTPS2PH      $0x00, Y1, 112(AX)
+	ADDQ           $0x00000080, AX
+	ADDQ           $0x00000010, CX
+	ADDQ           $0x00000100, DI
+	DECQ           SI
+	JNZ            block
+	INCQ           BX
+	CMPQ           BX, $0x08
+	JNE            row
+	MOVB           $0x01, AL
+	MOVB           AL, ret+48(FP)
 	VZEROUPPER
 	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA turnLow<>+0(SB)/4, $0x0000ffff
+DATA turnLow<>+4(SB)/4, $0x0000ffff
+DATA turnLow<>+8(SB)/4, $0x0000ffff
+DATA turnLow<>+12(SB)/4, $0x0000ffff
+DATA turnLow<>+16(SB)/4, $0x0000ffff
+DATA turnLow<>+20(SB)/4, $0x0000ffff
+DATA turnLow<>+24(SB)/4, $0x0000ffff
+DATA turnLow<>+28(SB)/4, $0x0000ffff
+GLOBL turnLow<>(SB), RODATA|NOPTR, $32
+
+DATA turnTop16<>+0(SB)/4, $0x7bff7bff
+DATA turnTop16<>+4(SB)/4, $0x7bff7bff
+DATA turnTop16<>+8(SB)/4, $0x7bff7bff
+DATA turnTop16<>+12(SB)/4, $0x7bff7bff
+DATA turnTop16<>+16(SB)/4, $0x7bff7bff
+DATA turnTop16<>+20(SB)/4, $0x7bff7bff
+DATA turnTop16<>+24(SB)/4, $0x7bff7bff
+DATA turnTop16<>+28(SB)/4, $0x7bff7bff
+GLOBL turnTop16<>(SB), RODATA|NOPTR, $32
+
+DATA turnMagnitude16<>+0(SB)/4, $0x7fff7fff
+DATA turnMagnitude16<>+4(SB)/4, $0x7fff7fff
+DATA turnMagnitude16<>+8(SB)/4, $0x7fff7fff
+DATA turnMagnitude16<>+12(SB)/4, $0x7fff7fff
+DATA turnMagnitude16<>+16(SB)/4, $0x7fff7fff
+DATA turnMagnitude16<>+20(SB)/4, $0x7fff7fff
+DATA turnMagnitude16<>+24(SB)/4, $0x7fff7fff
+DATA turnMagnitude16<>+28(SB)/4, $0x7fff7fff
+GLOBL turnMagnitude16<>(SB), RODATA|NOPTR, $32
+
+DATA turnBlock64<>+0(SB)/4, $0x42800000
+DATA turnBlock64<>+4(SB)/4, $0x42800000
+DATA turnBlock64<>+8(SB)/4, $0x42800000
+DATA turnBlock64<>+12(SB)/4, $0x42800000
+DATA turnBlock64<>+16(SB)/4, $0x42800000
+DATA turnBlock64<>+20(SB)/4, $0x42800000
+DATA turnBlock64<>+24(SB)/4, $0x42800000
+DATA turnBlock64<>+28(SB)/4, $0x42800000
+GLOBL turnBlock64<>(SB), RODATA|NOPTR, $32
+
+DATA turnTop3<>+0(SB)/4, $0x40400000
+DATA turnTop3<>+4(SB)/4, $0x40400000
+DATA turnTop3<>+8(SB)/4, $0x40400000
+DATA turnTop3<>+12(SB)/4, $0x40400000
+DATA turnTop3<>+16(SB)/4, $0x40400000
+DATA turnTop3<>+20(SB)/4, $0x40400000
+DATA turnTop3<>+24(SB)/4, $0x40400000
+DATA turnTop3<>+28(SB)/4, $0x40400000
+GLOBL turnTop3<>(SB), RODATA|NOPTR, $32
+
+DATA turnMagnitude<>+0(SB)/4, $0x7fffffff
+DATA turnMagnitude<>+4(SB)/4, $0x7fffffff
+DATA turnMagnitude<>+8(SB)/4, $0x7fffffff
+DATA turnMagnitude<>+12(SB)/4, $0x7fffffff
+DATA turnMagnitude<>+16(SB)/4, $0x7fffffff
+DATA turnMagnitude<>+20(SB)/4, $0x7fffffff
+DATA turnMagnitude<>+24(SB)/4, $0x7fffffff
+DATA turnMagnitude<>+28(SB)/4, $0x7fffffff
+GLOBL turnMagnitude<>(SB), RODATA|NOPTR, $32
+
+DATA turnOnes<>+0(SB)/4, $0x01010101
+DATA turnOnes<>+4(SB)/4, $0x01010101
+DATA turnOnes<>+8(SB)/4, $0x01010101
+DATA turnOnes<>+12(SB)/4, $0x01010101
+DATA turnOnes<>+16(SB)/4, $0x01010101
+DATA turnOnes<>+20(SB)/4, $0x01010101
+DATA turnOnes<>+24(SB)/4, $0x01010101
+DATA turnOnes<>+28(SB)/4, $0x01010101
+GLOBL turnOnes<>(SB), RODATA|NOPTR, $32
+
+DATA turnSigns<>+0(SB)/4, $0xff01ff01
+DATA turnSigns<>+4(SB)/4, $0xff01ff01
+DATA turnSigns<>+8(SB)/4, $0xff01ff01
+DATA turnSigns<>+12(SB)/4, $0xff01ff01
+DATA turnSigns<>+16(SB)/4, $0xff01ff01
+DATA turnSigns<>+20(SB)/4, $0xff01ff01
+DATA turnSigns<>+24(SB)/4, $0xff01ff01
+DATA turnSigns<>+28(SB)/4, $0xff01ff01
+GLOBL turnSigns<>(SB), RODATA|NOPTR, $32
+
+DATA turnFours<>+0(SB)/4, $0x00000000
+DATA turnFours<>+4(SB)/4, $0x00000000
+DATA turnFours<>+8(SB)/4, $0x00000000
+DATA turnFours<>+12(SB)/4, $0x00000000
+DATA turnFours<>+16(SB)/4, $0x00000004
+DATA turnFours<>+20(SB)/4, $0x00000000
+DATA turnFours<>+24(SB)/4, $0x00000004
+DATA turnFours<>+28(SB)/4, $0x00000000
+GLOBL turnFours<>(SB), RODATA|NOPTR, $32
+
+DATA turnCode2<>+0(SB)/4, $0x03030303
+DATA turnCode2<>+4(SB)/4, $0x03030303
+DATA turnCode2<>+8(SB)/4, $0x03030303
+DATA turnCode2<>+12(SB)/4, $0x03030303
+DATA turnCode2<>+16(SB)/4, $0x03030303
+DATA turnCode2<>+20(SB)/4, $0x03030303
+DATA turnCode2<>+24(SB)/4, $0x03030303
+DATA turnCode2<>+28(SB)/4, $0x03030303
+GLOBL turnCode2<>(SB), RODATA|NOPTR, $32
+
+DATA turnAdded2x64<>+0(SB)/4, $0x00000000
+DATA turnAdded2x64<>+4(SB)/4, $0x00300030
+DATA turnAdded2x64<>+8(SB)/4, $0x00000000
+DATA turnAdded2x64<>+12(SB)/4, $0x00000000
+DATA turnAdded2x64<>+16(SB)/4, $0x00000000
+DATA turnAdded2x64<>+20(SB)/4, $0x00000000
+DATA turnAdded2x64<>+24(SB)/4, $0x00000000
+DATA turnAdded2x64<>+28(SB)/4, $0x00000000
+GLOBL turnAdded2x64<>(SB), RODATA|NOPTR, $32
+
+DATA turnSums<>+0(SB)/4, $0x00010001
+DATA turnSums<>+4(SB)/4, $0x00010001
+DATA turnSums<>+8(SB)/4, $0x00010001
+DATA turnSums<>+12(SB)/4, $0x00010001
+DATA turnSums<>+16(SB)/4, $0x00010001
+DATA turnSums<>+20(SB)/4, $0x00010001
+DATA turnSums<>+24(SB)/4, $0x00010001
+DATA turnSums<>+28(SB)/4, $0x00010001
+GLOBL turnSums<>(SB), RODATA|NOPTR, $32
+
+DATA turnDifferences<>+0(SB)/4, $0xffff0001
+DATA turnDifferences<>+4(SB)/4, $0xffff0001
+DATA turnDifferences<>+8(SB)/4, $0xffff0001
+DATA turnDifferences<>+12(SB)/4, $0xffff0001
+DATA turnDifferences<>+16(SB)/4, $0xffff0001
+DATA turnDifferences<>+20(SB)/4, $0xffff0001
+DATA turnDifferences<>+24(SB)/4, $0xffff0001
+DATA turnDifferences<>+28(SB)/4, $0xffff0001
+GLOBL turnDifferences<>(SB), RODATA|NOPTR, $32
+
+// func rotateCodesBack4F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock64<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop15<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VPSRLW       $0x04, Y1, Y3
+	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPANDN       turnCode4<>+0(SB), Y3, Y4
+	VPAND        turnCode4<>+0(SB), Y3, Y3
+	VPADDB       Y3, Y1, Y3
+	VPADDB       Y4, Y1, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y1
+	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y5
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPUNPCKLDQ   Y5, Y1, Y6
+	VPUNPCKHDQ   Y5, Y1, Y1
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDW       Y1, Y6, Y4
+	VPSUBW       Y1, Y6, Y1
+	VPADDW       Y3, Y5, Y6
+	VPSUBW       Y3, Y5, Y3
+	VPUNPCKLQDQ  Y6, Y4, Y5
+	VPUNPCKHQDQ  Y6, Y4, Y4
+	VPUNPCKLQDQ  Y3, Y1, Y6
+	VPUNPCKHQDQ  Y3, Y1, Y1
+	VPADDW       Y4, Y5, Y3
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y1, Y6, Y5
+	VPSUBW       Y1, Y6, Y1
+	VINSERTI128  $0x01, X5, Y3, Y6
+	VPERM2I128   $0x31, Y5, Y3, Y3
+	VINSERTI128  $0x01, X1, Y4, Y5
+	VPERM2I128   $0x31, Y1, Y4, Y1
+	VPADDW       Y3, Y6, Y4
+	VPSUBW       Y3, Y6, Y3
+	VPADDW       Y1, Y5, Y6
+	VPSUBW       Y1, Y5, Y1
+	VPSUBW       turnAdded4x64<>+0(SB), Y4, Y4
+	PREFETCHT0   4096(AX)
+	VPMADDWD     turnSums<>+0(SB), Y4, Y5
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VMULPS       (DI), Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       32(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y5, (AX)
+	VCVTPS2PH    $0x00, Y4, 16(AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y6, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y6, Y5
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       64(DI), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VMULPS       96(DI), Y5, Y5
+	VCVTPS2PH    $0x00, Y4, 32(AX)
+	VCVTPS2PH    $0x00, Y5, 48(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       128(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       160(DI), Y3, Y3
+	VCVTPS2PH    $0x00, Y4, 64(AX)
+	VCVTPS2PH    $0x00, Y3, 80(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       192(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       224(DI), Y1, Y1
+	VCVTPS2PH    $0x00, Y3, 96(AX)
+	VCVTPS2PH    $0x00, Y1, 112(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000100, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA turnTop15<>+0(SB)/4, $0x41700000
+DATA turnTop15<>+4(SB)/4, $0x41700000
+DATA turnTop15<>+8(SB)/4, $0x41700000
+DATA turnTop15<>+12(SB)/4, $0x41700000
+DATA turnTop15<>+16(SB)/4, $0x41700000
+DATA turnTop15<>+20(SB)/4, $0x41700000
+DATA turnTop15<>+24(SB)/4, $0x41700000
+DATA turnTop15<>+28(SB)/4, $0x41700000
+GLOBL turnTop15<>(SB), RODATA|NOPTR, $32
+
+DATA turnWords4<>+0(SB)/4, $0x05040100
+DATA turnWords4<>+4(SB)/4, $0x0d0c0908
+DATA turnWords4<>+8(SB)/4, $0x07060302
+DATA turnWords4<>+12(SB)/4, $0x0f0e0b0a
+DATA turnWords4<>+16(SB)/4, $0x05040100
+DATA turnWords4<>+20(SB)/4, $0x0d0c0908
+DATA turnWords4<>+24(SB)/4, $0x07060302
+DATA turnWords4<>+28(SB)/4, $0x0f0e0b0a
+GLOBL turnWords4<>(SB), RODATA|NOPTR, $32
+
+DATA turnCode4<>+0(SB)/4, $0x0f0f0f0f
+DATA turnCode4<>+4(SB)/4, $0x0f0f0f0f
+DATA turnCode4<>+8(SB)/4, $0x0f0f0f0f
+DATA turnCode4<>+12(SB)/4, $0x0f0f0f0f
+DATA turnCode4<>+16(SB)/4, $0x0f0f0f0f
+DATA turnCode4<>+20(SB)/4, $0x0f0f0f0f
+DATA turnCode4<>+24(SB)/4, $0x0f0f0f0f
+DATA turnCode4<>+28(SB)/4, $0x0f0f0f0f
+GLOBL turnCode4<>(SB), RODATA|NOPTR, $32
+
+DATA turnAdded4x64<>+0(SB)/4, $0x00000000
+DATA turnAdded4x64<>+4(SB)/4, $0x00f000f0
+DATA turnAdded4x64<>+8(SB)/4, $0x00000000
+DATA turnAdded4x64<>+12(SB)/4, $0x00000000
+DATA turnAdded4x64<>+16(SB)/4, $0x00000000
+DATA turnAdded4x64<>+20(SB)/4, $0x00000000
+DATA turnAdded4x64<>+24(SB)/4, $0x00000000
+DATA turnAdded4x64<>+28(SB)/4, $0x00000000
+GLOBL turnAdded4x64<>(SB), RODATA|NOPTR, $32
+
+// func rotateCodesBack8F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock64<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop255<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VMOVDQU      32(CX), Y3
+	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y4
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y5
+	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPADDW       Y5, Y4, Y6
+	VPSUBW       Y5, Y4, Y5
+	VPADDW       Y3, Y1, Y4
+	VPSUBW       Y3, Y1, Y3
+	VPUNPCKLDQ   Y4, Y6, Y1
+	VPUNPCKHDQ   Y4, Y6, Y4
+	VPUNPCKLDQ   Y3, Y5, Y6
+	VPUNPCKHDQ   Y3, Y5, Y3
+	VPADDW       Y4, Y1, Y5
+	VPSUBW       Y4, Y1, Y4
+	VPADDW       Y3, Y6, Y1
+	VPSUBW       Y3, Y6, Y3
+	VPUNPCKLQDQ  Y4, Y5, Y6
+	VPUNPCKHQDQ  Y4, Y5, Y4
+	VPUNPCKLQDQ  Y3, Y1, Y5
+	VPUNPCKHQDQ  Y3, Y1, Y1
+	VPADDW       Y4, Y6, Y3
+	VPSUBW       Y4, Y6, Y4
+	VPADDW       Y1, Y5, Y6
+	VPSUBW       Y1, Y5, Y1
+	VINSERTI128  $0x01, X4, Y3, Y5
+	VPERM2I128   $0x31, Y4, Y3, Y3
+	VINSERTI128  $0x01, X1, Y6, Y4
+	VPERM2I128   $0x31, Y1, Y6, Y1
+	VPADDW       Y3, Y5, Y6
+	VPSUBW       Y3, Y5, Y3
+	VPADDW       Y1, Y4, Y5
+	VPSUBW       Y1, Y4, Y1
+	PREFETCHT0   4096(AX)
+	VPMADDWD     turnSums<>+0(SB), Y6, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VMULPS       (DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       32(DI), Y6, Y6
+	VCVTPS2PH    $0x00, Y4, (AX)
+	VCVTPS2PH    $0x00, Y6, 16(AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       64(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       96(DI), Y3, Y3
+	VCVTPS2PH    $0x00, Y4, 32(AX)
+	VCVTPS2PH    $0x00, Y3, 48(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       128(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       160(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y3, 64(AX)
+	VCVTPS2PH    $0x00, Y4, 80(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       192(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       224(DI), Y1, Y1
+	VCVTPS2PH    $0x00, Y3, 96(AX)
+	VCVTPS2PH    $0x00, Y1, 112(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000100, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA turnTop255<>+0(SB)/4, $0x437f0000
+DATA turnTop255<>+4(SB)/4, $0x437f0000
+DATA turnTop255<>+8(SB)/4, $0x437f0000
+DATA turnTop255<>+12(SB)/4, $0x437f0000
+DATA turnTop255<>+16(SB)/4, $0x437f0000
+DATA turnTop255<>+20(SB)/4, $0x437f0000
+DATA turnTop255<>+24(SB)/4, $0x437f0000
+DATA turnTop255<>+28(SB)/4, $0x437f0000
+GLOBL turnTop255<>(SB), RODATA|NOPTR, $32
+
+DATA turnWords8<>+0(SB)/4, $0x09080100
+DATA turnWords8<>+4(SB)/4, $0x0d0c0504
+DATA turnWords8<>+8(SB)/4, $0x0b0a0302
+DATA turnWords8<>+12(SB)/4, $0x0f0e0706
+DATA turnWords8<>+16(SB)/4, $0x09080100
+DATA turnWords8<>+20(SB)/4, $0x0d0c0504
+DATA turnWords8<>+24(SB)/4, $0x0b0a0302
+DATA turnWords8<>+28(SB)/4, $0x0f0e0706
+GLOBL turnWords8<>(SB), RODATA|NOPTR, $32
 
 // func widenHadamardBF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
 // Requires: AVX, AVX2, FMA3, MMX+
@@ -7701,156 +7770,601 @@ DATA tame16<>+24(SB)/4, $0x717f717f
 DATA tame16<>+28(SB)/4, $0x717f717f
 GLOBL tame16<>(SB), RODATA|NOPTR, $32
 
-// func hadamardNarrowBF16x64AVX2(dst *uint16, v *float32, after *float32, rows int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·hadamardNarrowBF16x64AVX2(SB), NOSPLIT, $256-32
-	MOVQ    dst+0(FP), AX
-	MOVQ    v+8(FP), CX
-	MOVQ    after+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	VMOVDQU alternate1<>+0(SB), Y0
-	VMOVDQU alternate2<>+0(SB), Y1
-	VMOVDQU alternate4<>+0(SB), Y2
+// func rotateCodesBack2BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock64<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop3<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
 
 row:
-	VMOVDQU      (CX), Y3
-	VMOVDQU      32(CX), Y4
-	VMOVDQU      64(CX), Y5
-	VMOVDQU      96(CX), Y6
-	VMOVDQU      128(CX), Y7
-	VMOVDQU      160(CX), Y8
-	VMOVDQU      192(CX), Y9
-	VMOVDQU      224(CX), Y10
-	VADDPS       Y4, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y4
-	VADDPS       Y6, Y5, Y3
-	VFNMADD132PS one<>+0(SB), Y5, Y6
-	VADDPS       Y8, Y7, Y5
-	VFNMADD132PS one<>+0(SB), Y7, Y8
-	VADDPS       Y10, Y9, Y7
-	VFNMADD132PS one<>+0(SB), Y9, Y10
-	VPERMILPS    $0xb1, Y11, Y9
-	VFMADD132PS  Y0, Y9, Y11
-	VPERMILPS    $0xb1, Y4, Y9
-	VFMADD132PS  Y0, Y9, Y4
-	VPERMILPS    $0xb1, Y3, Y9
-	VFMADD132PS  Y0, Y9, Y3
-	VPERMILPS    $0xb1, Y6, Y9
-	VFMADD132PS  Y0, Y9, Y6
-	VPERMILPS    $0xb1, Y5, Y9
-	VFMADD132PS  Y0, Y9, Y5
-	VPERMILPS    $0xb1, Y8, Y9
-	VFMADD132PS  Y0, Y9, Y8
-	VPERMILPS    $0xb1, Y7, Y9
-	VFMADD132PS  Y0, Y9, Y7
-	VPERMILPS    $0xb1, Y10, Y9
-	VFMADD132PS  Y0, Y9, Y10
-	VPERMILPS    $0x4e, Y11, Y9
-	VFMADD132PS  Y1, Y9, Y11
-	VPERMILPS    $0x4e, Y4, Y9
-	VFMADD132PS  Y1, Y9, Y4
-	VPERMILPS    $0x4e, Y3, Y9
-	VFMADD132PS  Y1, Y9, Y3
-	VPERMILPS    $0x4e, Y6, Y9
-	VFMADD132PS  Y1, Y9, Y6
-	VPERMILPS    $0x4e, Y5, Y9
-	VFMADD132PS  Y1, Y9, Y5
-	VPERMILPS    $0x4e, Y8, Y9
-	VFMADD132PS  Y1, Y9, Y8
-	VPERMILPS    $0x4e, Y7, Y9
-	VFMADD132PS  Y1, Y9, Y7
-	VPERMILPS    $0x4e, Y10, Y9
-	VFMADD132PS  Y1, Y9, Y10
-	VPERMPD      $0x4e, Y11, Y9
-	VFMADD132PS  Y2, Y9, Y11
-	VPERMPD      $0x4e, Y4, Y9
-	VFMADD132PS  Y2, Y9, Y4
-	VPERMPD      $0x4e, Y3, Y9
-	VFMADD132PS  Y2, Y9, Y3
-	VPERMPD      $0x4e, Y6, Y9
-	VFMADD132PS  Y2, Y9, Y6
-	VPERMPD      $0x4e, Y5, Y9
-	VFMADD132PS  Y2, Y9, Y5
-	VPERMPD      $0x4e, Y8, Y9
-	VFMADD132PS  Y2, Y9, Y8
-	VPERMPD      $0x4e, Y7, Y9
-	VFMADD132PS  Y2, Y9, Y7
-	VPERMPD      $0x4e, Y10, Y9
-	VFMADD132PS  Y2, Y9, Y10
-	VADDPS       Y3, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y3
-	VADDPS       Y6, Y4, Y11
-	VFNMADD132PS one<>+0(SB), Y4, Y6
-	VADDPS       Y7, Y5, Y4
-	VFNMADD132PS one<>+0(SB), Y5, Y7
-	VADDPS       Y10, Y8, Y5
-	VFNMADD132PS one<>+0(SB), Y8, Y10
-	VADDPS       Y4, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y4
-	VADDPS       Y5, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y5
-	VADDPS       Y7, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VADDPS       Y10, Y6, Y3
-	VFNMADD132PS one<>+0(SB), Y6, Y10
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS   (SP)(BX*4), Y0
+	VMOVSS         32(SP)(BX*4), X2
+	VBROADCASTI128 (CX), Y1
+	VPSRLVQ        turnFours<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          turnCode2<>+0(SB), Y1, Y1
+	VPANDN         turnCode2<>+0(SB), Y3, Y4
+	VPAND          turnCode2<>+0(SB), Y3, Y3
+	VPADDB         Y3, Y1, Y3
+	VPADDB         Y4, Y1, Y4
+	VPMADDUBSW     turnOnes<>+0(SB), Y3, Y1
+	VPMADDUBSW     turnSigns<>+0(SB), Y3, Y3
+	VPMADDUBSW     turnOnes<>+0(SB), Y4, Y5
+	VPMADDUBSW     turnSigns<>+0(SB), Y4, Y4
+	VINSERTI128    $0x01, X3, Y1, Y6
+	VPERM2I128     $0x31, Y3, Y1, Y1
+	VINSERTI128    $0x01, X4, Y5, Y3
+	VPERM2I128     $0x31, Y4, Y5, Y4
+	VPADDW         Y1, Y6, Y5
+	VPSUBW         Y1, Y6, Y1
+	VPADDW         Y4, Y3, Y6
+	VPSUBW         Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKLDQ     Y4, Y1, Y6
+	VPUNPCKHDQ     Y4, Y1, Y1
+	VPADDW         Y5, Y3, Y4
+	VPSUBW         Y5, Y3, Y5
+	VPADDW         Y1, Y6, Y3
+	VPSUBW         Y1, Y6, Y1
+	VPUNPCKLQDQ    Y3, Y4, Y6
+	VPUNPCKHQDQ    Y3, Y4, Y3
+	VPUNPCKLQDQ    Y1, Y5, Y4
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPADDW         Y3, Y6, Y5
+	VPSUBW         Y3, Y6, Y3
+	VPADDW         Y1, Y4, Y6
+	VPSUBW         Y1, Y4, Y1
+	VPSUBW         turnAdded2x64<>+0(SB), Y5, Y5
+	PREFETCHT0     4096(AX)
+	VPMADDWD       turnSums<>+0(SB), Y5, Y4
+	VPMADDWD       turnDifferences<>+0(SB), Y5, Y5
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y0, Y4, Y4
+	VADDPS         Y2, Y4, Y4
+	VMULPS         (DI), Y4, Y4
+	VCVTDQ2PS      Y5, Y5
+	VMULPS         Y0, Y5, Y5
+	VMULPS         32(DI), Y5, Y5
+	VPSRLD         $0x10, Y4, Y7
+	VPAND          turnLowest<>+0(SB), Y7, Y7
+	VPADDD         turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD         Y7, Y4, Y4
+	VPSRLD         $0x10, Y4, Y4
+	VPSRLD         $0x10, Y5, Y7
+	VPAND          turnLowest<>+0(SB), Y7, Y7
+	VPADDD         turnAlmostHalf<>+0(SB), Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VPSRLD         $0x10, Y5, Y5
+	VPACKUSDW      Y5, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VMOVDQU        Y4, (AX)
+	PREFETCHT0     4128(AX)
+	VPMADDWD       turnSums<>+0(SB), Y3, Y4
+	VPMADDWD       turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y0, Y4, Y4
+	VMULPS         64(DI), Y4, Y4
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMULPS         96(DI), Y3, Y3
+	VPSRLD         $0x10, Y4, Y5
+	VPAND          turnLowest<>+0(SB), Y5, Y5
+	VPADDD         turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD         Y5, Y4, Y4
+	VPSRLD         $0x10, Y4, Y4
+	VPSRLD         $0x10, Y3, Y5
+	VPAND          turnLowest<>+0(SB), Y5, Y5
+	VPADDD         turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VPSRLD         $0x10, Y3, Y3
+	VPACKUSDW      Y3, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VMOVDQU        Y4, 32(AX)
+	PREFETCHT0     4160(AX)
+	VPMADDWD       turnSums<>+0(SB), Y6, Y3
+	VPMADDWD       turnDifferences<>+0(SB), Y6, Y4
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMULPS         128(DI), Y3, Y3
+	VCVTDQ2PS      Y4, Y4
+	VMULPS         Y0, Y4, Y4
+	VMULPS         160(DI), Y4, Y4
+	VPSRLD         $0x10, Y3, Y5
+	VPAND          turnLowest<>+0(SB), Y5, Y5
+	VPADDD         turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD         Y5, Y3, Y3
+	VPSRLD         $0x10, Y3, Y3
+	VPSRLD         $0x10, Y4, Y5
+	VPAND          turnLowest<>+0(SB), Y5, Y5
+	VPADDD         turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD         Y5, Y4, Y4
+	VPSRLD         $0x10, Y4, Y4
+	VPACKUSDW      Y4, Y3, Y3
+	VPERMQ         $0xd8, Y3, Y3
+	VMOVDQU        Y3, 64(AX)
+	PREFETCHT0     4192(AX)
+	VPMADDWD       turnSums<>+0(SB), Y1, Y3
+	VPMADDWD       turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS      Y3, Y3
+	VMULPS         Y0, Y3, Y3
+	VMULPS         192(DI), Y3, Y3
+	VCVTDQ2PS      Y1, Y1
+	VMULPS         Y0, Y1, Y1
+	VMULPS         224(DI), Y1, Y1
+	VPSRLD         $0x10, Y3, Y0
+	VPAND          turnLowest<>+0(SB), Y0, Y0
+	VPADDD         turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD         Y0, Y3, Y3
+	VPSRLD         $0x10, Y3, Y3
+	VPSRLD         $0x10, Y1, Y0
+	VPAND          turnLowest<>+0(SB), Y0, Y0
+	VPADDD         turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD         Y0, Y1, Y1
+	VPSRLD         $0x10, Y1, Y1
+	VPACKUSDW      Y1, Y3, Y3
+	VPERMQ         $0xd8, Y3, Y3
+	VMOVDQU        Y3, 96(AX)
+	ADDQ           $0x00000080, AX
+	ADDQ           $0x00000010, CX
+	ADDQ           $0x00000100, DI
+	DECQ           SI
+	JNZ            block
+	INCQ           BX
+	CMPQ           BX, $0x08
+	JNE            row
+	MOVB           $0x01, AL
+	MOVB           AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA turnLowest<>+0(SB)/4, $0x00000001
+DATA turnLowest<>+4(SB)/4, $0x00000001
+DATA turnLowest<>+8(SB)/4, $0x00000001
+DATA turnLowest<>+12(SB)/4, $0x00000001
+DATA turnLowest<>+16(SB)/4, $0x00000001
+DATA turnLowest<>+20(SB)/4, $0x00000001
+DATA turnLowest<>+24(SB)/4, $0x00000001
+DATA turnLowest<>+28(SB)/4, $0x00000001
+GLOBL turnLowest<>(SB), RODATA|NOPTR, $32
+
+DATA turnAlmostHalf<>+0(SB)/4, $0x00007fff
+DATA turnAlmostHalf<>+4(SB)/4, $0x00007fff
+DATA turnAlmostHalf<>+8(SB)/4, $0x00007fff
+DATA turnAlmostHalf<>+12(SB)/4, $0x00007fff
+DATA turnAlmostHalf<>+16(SB)/4, $0x00007fff
+DATA turnAlmostHalf<>+20(SB)/4, $0x00007fff
+DATA turnAlmostHalf<>+24(SB)/4, $0x00007fff
+DATA turnAlmostHalf<>+28(SB)/4, $0x00007fff
+GLOBL turnAlmostHalf<>(SB), RODATA|NOPTR, $32
+
+// func rotateCodesBack4BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock64<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop15<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VPSRLW       $0x04, Y1, Y3
+	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPANDN       turnCode4<>+0(SB), Y3, Y4
+	VPAND        turnCode4<>+0(SB), Y3, Y3
+	VPADDB       Y3, Y1, Y3
+	VPADDB       Y4, Y1, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y1
+	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y5
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPUNPCKLDQ   Y5, Y1, Y6
+	VPUNPCKHDQ   Y5, Y1, Y1
+	VPUNPCKLDQ   Y4, Y3, Y5
+	VPUNPCKHDQ   Y4, Y3, Y3
+	VPADDW       Y1, Y6, Y4
+	VPSUBW       Y1, Y6, Y1
+	VPADDW       Y3, Y5, Y6
+	VPSUBW       Y3, Y5, Y3
+	VPUNPCKLQDQ  Y6, Y4, Y5
+	VPUNPCKHQDQ  Y6, Y4, Y4
+	VPUNPCKLQDQ  Y3, Y1, Y6
+	VPUNPCKHQDQ  Y3, Y1, Y1
+	VPADDW       Y4, Y5, Y3
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y1, Y6, Y5
+	VPSUBW       Y1, Y6, Y1
+	VINSERTI128  $0x01, X5, Y3, Y6
+	VPERM2I128   $0x31, Y5, Y3, Y3
+	VINSERTI128  $0x01, X1, Y4, Y5
+	VPERM2I128   $0x31, Y1, Y4, Y1
+	VPADDW       Y3, Y6, Y4
+	VPSUBW       Y3, Y6, Y3
+	VPADDW       Y1, Y5, Y6
+	VPSUBW       Y1, Y5, Y1
+	VPSUBW       turnAdded4x64<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VMULPS       (DX), Y8, Y8
-	VMULPS       32(DX), Y9, Y9
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y8, Y8
-	VPADDD       Y6, Y8, Y8
-	VPSRLD       $0x10, Y9, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y9, Y9
-	VPADDD       Y6, Y9, Y9
-	VPSRLD       $0x10, Y8, Y8
-	VPBLENDW     $0xaa, Y9, Y8, Y8
-	VMOVDQU      Y8, (AX)
-	VMULPS       64(DX), Y11, Y11
-	VMULPS       96(DX), Y3, Y3
-	VPSRLD       $0x10, Y11, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y11, Y11
-	VPSRLD       $0x10, Y3, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y3, Y3
-	VPADDD       Y6, Y3, Y3
-	VPSRLD       $0x10, Y11, Y11
-	VPBLENDW     $0xaa, Y3, Y11, Y11
-	VMOVDQU      Y11, 32(AX)
-	PREFETCHT0   4160(AX)
-	VMULPS       128(DX), Y4, Y4
-	VMULPS       160(DX), Y5, Y5
-	VPSRLD       $0x10, Y4, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y4, Y4
-	VPADDD       Y3, Y4, Y4
-	VPSRLD       $0x10, Y5, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y5, Y5
-	VPADDD       Y3, Y5, Y5
+	VPMADDWD     turnSums<>+0(SB), Y4, Y5
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VMULPS       (DI), Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       32(DI), Y4, Y4
+	VPSRLD       $0x10, Y5, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VPSRLD       $0x10, Y4, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y7, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
-	VPBLENDW     $0xaa, Y5, Y4, Y4
+	VPACKUSDW    Y4, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VMOVDQU      Y5, (AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y6, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y6, Y5
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       64(DI), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VMULPS       96(DI), Y5, Y5
+	VPSRLD       $0x10, Y4, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y5, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y5, Y5
+	VPADDD       Y6, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VPACKUSDW    Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 32(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       128(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       160(DI), Y3, Y3
+	VPSRLD       $0x10, Y4, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y5, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y3, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPACKUSDW    Y3, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 64(AX)
-	VMULPS       192(DX), Y7, Y7
-	VMULPS       224(DX), Y10, Y10
-	VPSRLD       $0x10, Y7, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y10, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y10, Y10
-	VPADDD       Y3, Y10, Y10
-	VPSRLD       $0x10, Y7, Y7
-	VPBLENDW     $0xaa, Y10, Y7, Y7
-	VMOVDQU      Y7, 96(AX)
-	ADDQ         $0x00000100, CX
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       192(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       224(DI), Y1, Y1
+	VPSRLD       $0x10, Y3, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y1, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD       Y0, Y1, Y1
+	VPSRLD       $0x10, Y1, Y1
+	VPACKUSDW    Y1, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 96(AX)
 	ADDQ         $0x00000080, AX
-	DECQ         BX
-	JNZ          row
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000100, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func rotateCodesBack8BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock64<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop255<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VMOVDQU      32(CX), Y3
+	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y4
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y5
+	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPADDW       Y5, Y4, Y6
+	VPSUBW       Y5, Y4, Y5
+	VPADDW       Y3, Y1, Y4
+	VPSUBW       Y3, Y1, Y3
+	VPUNPCKLDQ   Y4, Y6, Y1
+	VPUNPCKHDQ   Y4, Y6, Y4
+	VPUNPCKLDQ   Y3, Y5, Y6
+	VPUNPCKHDQ   Y3, Y5, Y3
+	VPADDW       Y4, Y1, Y5
+	VPSUBW       Y4, Y1, Y4
+	VPADDW       Y3, Y6, Y1
+	VPSUBW       Y3, Y6, Y3
+	VPUNPCKLQDQ  Y4, Y5, Y6
+	VPUNPCKHQDQ  Y4, Y5, Y4
+	VPUNPCKLQDQ  Y3, Y1, Y5
+	VPUNPCKHQDQ  Y3, Y1, Y1
+	VPADDW       Y4, Y6, Y3
+	VPSUBW       Y4, Y6, Y4
+	VPADDW       Y1, Y5, Y6
+	VPSUBW       Y1, Y5, Y1
+	VINSERTI128  $0x01, X4, Y3, Y5
+	VPERM2I128   $0x31, Y4, Y3, Y3
+	VINSERTI128  $0x01, X1, Y6, Y4
+	VPERM2I128   $0x31, Y1, Y6, Y1
+	VPADDW       Y3, Y5, Y6
+	VPSUBW       Y3, Y5, Y3
+	VPADDW       Y1, Y4, Y5
+	VPSUBW       Y1, Y4, Y1
+	PREFETCHT0   4096(AX)
+	VPMADDWD     turnSums<>+0(SB), Y6, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VMULPS       (DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       32(DI), Y6, Y6
+	VPSRLD       $0x10, Y4, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y7, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y6, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPACKUSDW    Y6, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, (AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       64(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       96(DI), Y3, Y3
+	VPSRLD       $0x10, Y4, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y3, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y6, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPACKUSDW    Y3, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 32(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       128(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       160(DI), Y4, Y4
+	VPSRLD       $0x10, Y3, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y4, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y5, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPACKUSDW    Y4, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 64(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       192(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       224(DI), Y1, Y1
+	VPSRLD       $0x10, Y3, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y1, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD       Y0, Y1, Y1
+	VPSRLD       $0x10, Y1, Y1
+	VPACKUSDW    Y1, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 96(AX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000100, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
 
@@ -8496,250 +9010,741 @@ row:
 	VZEROUPPER
 	RET
 
-// func hadamardNarrowF16x128AVX2(dst *uint16, v *float32, after *float32, rows int)
-// Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·hadamardNarrowF16x128AVX2(SB), NOSPLIT, $256-32
-	MOVQ    dst+0(FP), AX
-	MOVQ    v+8(FP), CX
-	MOVQ    after+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	VMOVDQU alternate1<>+0(SB), Y0
-	VMOVDQU alternate2<>+0(SB), Y1
-	VMOVDQU alternate4<>+0(SB), Y2
+// func rotateCodesBack2F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock128<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop3<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
 
 row:
-	VMOVDQU      (CX), Y3
-	VMOVDQU      32(CX), Y4
-	VMOVDQU      64(CX), Y5
-	VMOVDQU      96(CX), Y6
-	VMOVDQU      128(CX), Y7
-	VMOVDQU      160(CX), Y8
-	VMOVDQU      192(CX), Y9
-	VMOVDQU      224(CX), Y10
-	VPERMILPS    $0xb1, Y3, Y11
-	VFMADD132PS  Y0, Y11, Y3
-	VPERMILPS    $0xb1, Y4, Y11
-	VFMADD132PS  Y0, Y11, Y4
-	VPERMILPS    $0xb1, Y5, Y11
-	VFMADD132PS  Y0, Y11, Y5
-	VPERMILPS    $0xb1, Y6, Y11
-	VFMADD132PS  Y0, Y11, Y6
-	VPERMILPS    $0xb1, Y7, Y11
-	VFMADD132PS  Y0, Y11, Y7
-	VPERMILPS    $0xb1, Y8, Y11
-	VFMADD132PS  Y0, Y11, Y8
-	VPERMILPS    $0xb1, Y9, Y11
-	VFMADD132PS  Y0, Y11, Y9
-	VPERMILPS    $0xb1, Y10, Y11
-	VFMADD132PS  Y0, Y11, Y10
-	VPERMILPS    $0x4e, Y3, Y11
-	VFMADD132PS  Y1, Y11, Y3
-	VPERMILPS    $0x4e, Y4, Y11
-	VFMADD132PS  Y1, Y11, Y4
-	VPERMILPS    $0x4e, Y5, Y11
-	VFMADD132PS  Y1, Y11, Y5
-	VPERMILPS    $0x4e, Y6, Y11
-	VFMADD132PS  Y1, Y11, Y6
-	VPERMILPS    $0x4e, Y7, Y11
-	VFMADD132PS  Y1, Y11, Y7
-	VPERMILPS    $0x4e, Y8, Y11
-	VFMADD132PS  Y1, Y11, Y8
-	VPERMILPS    $0x4e, Y9, Y11
-	VFMADD132PS  Y1, Y11, Y9
-	VPERMILPS    $0x4e, Y10, Y11
-	VFMADD132PS  Y1, Y11, Y10
-	VPERMPD      $0x4e, Y3, Y11
-	VFMADD132PS  Y2, Y11, Y3
-	VPERMPD      $0x4e, Y4, Y11
-	VFMADD132PS  Y2, Y11, Y4
-	VPERMPD      $0x4e, Y5, Y11
-	VFMADD132PS  Y2, Y11, Y5
-	VPERMPD      $0x4e, Y6, Y11
-	VFMADD132PS  Y2, Y11, Y6
-	VPERMPD      $0x4e, Y7, Y11
-	VFMADD132PS  Y2, Y11, Y7
-	VPERMPD      $0x4e, Y8, Y11
-	VFMADD132PS  Y2, Y11, Y8
-	VPERMPD      $0x4e, Y9, Y11
-	VFMADD132PS  Y2, Y11, Y9
-	VPERMPD      $0x4e, Y10, Y11
-	VFMADD132PS  Y2, Y11, Y10
-	VADDPS       Y4, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y4
-	VADDPS       Y6, Y5, Y3
-	VFNMADD132PS one<>+0(SB), Y5, Y6
-	VADDPS       Y8, Y7, Y5
-	VFNMADD132PS one<>+0(SB), Y7, Y8
-	VADDPS       Y10, Y9, Y7
-	VFNMADD132PS one<>+0(SB), Y9, Y10
-	VADDPS       Y3, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y3
-	VADDPS       Y6, Y4, Y11
-	VFNMADD132PS one<>+0(SB), Y4, Y6
-	VADDPS       Y7, Y5, Y4
-	VFNMADD132PS one<>+0(SB), Y5, Y7
-	VADDPS       Y10, Y8, Y5
-	VFNMADD132PS one<>+0(SB), Y8, Y10
-	VADDPS       Y4, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y4
-	VADDPS       Y5, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y5
-	VADDPS       Y7, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VADDPS       Y10, Y6, Y3
-	VFNMADD132PS one<>+0(SB), Y6, Y10
-	VMOVUPS      Y8, (SP)
-	VMOVUPS      Y9, 32(SP)
-	VMOVUPS      Y11, 64(SP)
-	VMOVUPS      Y3, 96(SP)
-	VMOVUPS      Y4, 128(SP)
-	VMOVUPS      Y5, 160(SP)
-	VMOVUPS      Y7, 192(SP)
-	VMOVUPS      Y10, 224(SP)
-	VMOVDQU      256(CX), Y3
-	VMOVDQU      288(CX), Y4
-	VMOVDQU      320(CX), Y5
-	VMOVDQU      352(CX), Y6
-	VMOVDQU      384(CX), Y7
-	VMOVDQU      416(CX), Y8
-	VMOVDQU      448(CX), Y9
-	VMOVDQU      480(CX), Y10
-	VPERMILPS    $0xb1, Y3, Y11
-	VFMADD132PS  Y0, Y11, Y3
-	VPERMILPS    $0xb1, Y4, Y11
-	VFMADD132PS  Y0, Y11, Y4
-	VPERMILPS    $0xb1, Y5, Y11
-	VFMADD132PS  Y0, Y11, Y5
-	VPERMILPS    $0xb1, Y6, Y11
-	VFMADD132PS  Y0, Y11, Y6
-	VPERMILPS    $0xb1, Y7, Y11
-	VFMADD132PS  Y0, Y11, Y7
-	VPERMILPS    $0xb1, Y8, Y11
-	VFMADD132PS  Y0, Y11, Y8
-	VPERMILPS    $0xb1, Y9, Y11
-	VFMADD132PS  Y0, Y11, Y9
-	VPERMILPS    $0xb1, Y10, Y11
-	VFMADD132PS  Y0, Y11, Y10
-	VPERMILPS    $0x4e, Y3, Y11
-	VFMADD132PS  Y1, Y11, Y3
-	VPERMILPS    $0x4e, Y4, Y11
-	VFMADD132PS  Y1, Y11, Y4
-	VPERMILPS    $0x4e, Y5, Y11
-	VFMADD132PS  Y1, Y11, Y5
-	VPERMILPS    $0x4e, Y6, Y11
-	VFMADD132PS  Y1, Y11, Y6
-	VPERMILPS    $0x4e, Y7, Y11
-	VFMADD132PS  Y1, Y11, Y7
-	VPERMILPS    $0x4e, Y8, Y11
-	VFMADD132PS  Y1, Y11, Y8
-	VPERMILPS    $0x4e, Y9, Y11
-	VFMADD132PS  Y1, Y11, Y9
-	VPERMILPS    $0x4e, Y10, Y11
-	VFMADD132PS  Y1, Y11, Y10
-	VPERMPD      $0x4e, Y3, Y11
-	VFMADD132PS  Y2, Y11, Y3
-	VPERMPD      $0x4e, Y4, Y11
-	VFMADD132PS  Y2, Y11, Y4
-	VPERMPD      $0x4e, Y5, Y11
-	VFMADD132PS  Y2, Y11, Y5
-	VPERMPD      $0x4e, Y6, Y11
-	VFMADD132PS  Y2, Y11, Y6
-	VPERMPD      $0x4e, Y7, Y11
-	VFMADD132PS  Y2, Y11, Y7
-	VPERMPD      $0x4e, Y8, Y11
-	VFMADD132PS  Y2, Y11, Y8
-	VPERMPD      $0x4e, Y9, Y11
-	VFMADD132PS  Y2, Y11, Y9
-	VPERMPD      $0x4e, Y10, Y11
-	VFMADD132PS  Y2, Y11, Y10
-	VADDPS       Y4, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y4
-	VADDPS       Y6, Y5, Y3
-	VFNMADD132PS one<>+0(SB), Y5, Y6
-	VADDPS       Y8, Y7, Y5
-	VFNMADD132PS one<>+0(SB), Y7, Y8
-	VADDPS       Y10, Y9, Y7
-	VFNMADD132PS one<>+0(SB), Y9, Y10
-	VADDPS       Y3, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y3
-	VADDPS       Y6, Y4, Y11
-	VFNMADD132PS one<>+0(SB), Y4, Y6
-	VADDPS       Y7, Y5, Y4
-	VFNMADD132PS one<>+0(SB), Y5, Y7
-	VADDPS       Y10, Y8, Y5
-	VFNMADD132PS one<>+0(SB), Y8, Y10
-	VADDPS       Y4, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y4
-	VADDPS       Y5, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y5
-	VADDPS       Y7, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VADDPS       Y10, Y6, Y3
-	VFNMADD132PS one<>+0(SB), Y6, Y10
-	VMOVDQU      (SP), Y6
-	VADDPS       Y8, Y6, Y12
-	VFNMADD132PS one<>+0(SB), Y6, Y8
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSRLW       $0x04, Y1, Y3
+	VPSRLW       $0x02, Y1, Y4
+	VPAND        turnCode2<>+0(SB), Y1, Y1
+	VPANDN       turnCode2<>+0(SB), Y4, Y5
+	VPAND        turnCode2<>+0(SB), Y4, Y4
+	VPADDB       Y4, Y1, Y4
+	VPADDB       Y5, Y1, Y5
+	VPSRLW       $0x02, Y3, Y1
+	VPAND        turnCode2<>+0(SB), Y3, Y3
+	VPANDN       turnCode2<>+0(SB), Y1, Y6
+	VPAND        turnCode2<>+0(SB), Y1, Y1
+	VPADDB       Y1, Y3, Y1
+	VPADDB       Y6, Y3, Y6
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
+	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
+	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPADDW       Y8, Y3, Y10
+	VPSUBW       Y8, Y3, Y8
+	VPADDW       Y1, Y4, Y3
+	VPSUBW       Y1, Y4, Y1
+	VPADDW       Y9, Y7, Y4
+	VPSUBW       Y9, Y7, Y9
+	VPADDW       Y6, Y5, Y7
+	VPSUBW       Y6, Y5, Y6
+	VPUNPCKLDQ   Y4, Y10, Y5
+	VPUNPCKHDQ   Y4, Y10, Y4
+	VPUNPCKLDQ   Y7, Y3, Y10
+	VPUNPCKHDQ   Y7, Y3, Y3
+	VPUNPCKLDQ   Y9, Y8, Y7
+	VPUNPCKHDQ   Y9, Y8, Y8
+	VPUNPCKLDQ   Y6, Y1, Y9
+	VPUNPCKHDQ   Y6, Y1, Y1
+	VPADDW       Y4, Y5, Y6
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y3, Y10, Y5
+	VPSUBW       Y3, Y10, Y3
+	VPADDW       Y8, Y7, Y10
+	VPSUBW       Y8, Y7, Y8
+	VPADDW       Y1, Y9, Y7
+	VPSUBW       Y1, Y9, Y1
+	VPUNPCKLQDQ  Y10, Y6, Y9
+	VPUNPCKHQDQ  Y10, Y6, Y6
+	VPUNPCKLQDQ  Y7, Y5, Y10
+	VPUNPCKHQDQ  Y7, Y5, Y5
+	VPUNPCKLQDQ  Y8, Y4, Y7
+	VPUNPCKHQDQ  Y8, Y4, Y4
+	VPUNPCKLQDQ  Y1, Y3, Y8
+	VPUNPCKHQDQ  Y1, Y3, Y1
+	VPADDW       Y6, Y9, Y3
+	VPSUBW       Y6, Y9, Y6
+	VPADDW       Y5, Y10, Y9
+	VPSUBW       Y5, Y10, Y5
+	VPADDW       Y4, Y7, Y10
+	VPSUBW       Y4, Y7, Y4
+	VPADDW       Y1, Y8, Y7
+	VPSUBW       Y1, Y8, Y1
+	VINSERTI128  $0x01, X9, Y3, Y8
+	VPERM2I128   $0x31, Y9, Y3, Y3
+	VINSERTI128  $0x01, X7, Y10, Y9
+	VPERM2I128   $0x31, Y7, Y10, Y7
+	VINSERTI128  $0x01, X5, Y6, Y10
+	VPERM2I128   $0x31, Y5, Y6, Y5
+	VINSERTI128  $0x01, X1, Y4, Y6
+	VPERM2I128   $0x31, Y1, Y4, Y1
+	VPADDW       Y3, Y8, Y4
+	VPSUBW       Y3, Y8, Y3
+	VPADDW       Y7, Y9, Y8
+	VPSUBW       Y7, Y9, Y7
+	VPADDW       Y5, Y10, Y9
+	VPSUBW       Y5, Y10, Y5
+	VPADDW       Y1, Y6, Y10
+	VPSUBW       Y1, Y6, Y1
+	VPSUBW       turnAdded2x128<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VMULPS       (DX), Y12, Y12
-	VCVTPS2PH    $0x00, Y12, (AX)
-	PREFETCHT0   4224(AX)
-	VMULPS       256(DX), Y8, Y8
-	VCVTPS2PH    $0x00, Y8, 128(AX)
-	VMOVDQU      32(SP), Y6
-	VADDPS       Y9, Y6, Y8
-	VFNMADD132PS one<>+0(SB), Y6, Y9
-	VMULPS       32(DX), Y8, Y8
-	VCVTPS2PH    $0x00, Y8, 16(AX)
-	VMULPS       288(DX), Y9, Y9
-	VCVTPS2PH    $0x00, Y9, 144(AX)
-	VMOVDQU      64(SP), Y6
-	VADDPS       Y11, Y6, Y8
-	VFNMADD132PS one<>+0(SB), Y6, Y11
-	VMULPS       64(DX), Y8, Y8
-	VCVTPS2PH    $0x00, Y8, 32(AX)
-	VMULPS       320(DX), Y11, Y11
-	VCVTPS2PH    $0x00, Y11, 160(AX)
-	VMOVDQU      96(SP), Y6
-	VADDPS       Y3, Y6, Y8
-	VFNMADD132PS one<>+0(SB), Y6, Y3
-	VMULPS       96(DX), Y8, Y8
-	VCVTPS2PH    $0x00, Y8, 48(AX)
-	VMULPS       352(DX), Y3, Y3
-	VCVTPS2PH    $0x00, Y3, 176(AX)
-	VMOVDQU      128(SP), Y3
-	VADDPS       Y4, Y3, Y6
-	VFNMADD132PS one<>+0(SB), Y3, Y4
+	VPMADDWD     turnSums<>+0(SB), Y4, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       Y2, Y6, Y6
+	VMULPS       (DI), Y6, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       32(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y6, (AX)
+	VCVTPS2PH    $0x00, Y4, 16(AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y9, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       64(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       96(DI), Y6, Y6
+	VCVTPS2PH    $0x00, Y4, 32(AX)
+	VCVTPS2PH    $0x00, Y6, 48(AX)
 	PREFETCHT0   4160(AX)
-	VMULPS       128(DX), Y6, Y6
-	VCVTPS2PH    $0x00, Y6, 64(AX)
-	PREFETCHT0   4288(AX)
-	VMULPS       384(DX), Y4, Y4
-	VCVTPS2PH    $0x00, Y4, 192(AX)
-	VMOVDQU      160(SP), Y3
-	VADDPS       Y5, Y3, Y4
-	VFNMADD132PS one<>+0(SB), Y3, Y5
-	VMULPS       160(DX), Y4, Y4
-	VCVTPS2PH    $0x00, Y4, 80(AX)
-	VMULPS       416(DX), Y5, Y5
-	VCVTPS2PH    $0x00, Y5, 208(AX)
-	VMOVDQU      192(SP), Y3
-	VADDPS       Y7, Y3, Y4
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VMULPS       192(DX), Y4, Y4
+	VPMADDWD     turnSums<>+0(SB), Y8, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y8, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       128(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       160(DI), Y6, Y6
+	VCVTPS2PH    $0x00, Y4, 64(AX)
+	VCVTPS2PH    $0x00, Y6, 80(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y10, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       192(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       224(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y4, 96(AX)
-	VMULPS       448(DX), Y7, Y7
-	VCVTPS2PH    $0x00, Y7, 224(AX)
-	VMOVDQU      224(SP), Y3
-	VADDPS       Y10, Y3, Y4
-	VFNMADD132PS one<>+0(SB), Y3, Y10
-	VMULPS       224(DX), Y4, Y4
-	VCVTPS2PH    $0x00, Y4, 112(AX)
-	VMULPS       480(DX), Y10, Y10
-	VCVTPS2PH    $0x00, Y10, 240(AX)
-	ADDQ         $0x00000200, CX
+	VCVTPS2PH    $0x00, Y6, 112(AX)
+	PREFETCHT0   4224(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       256(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       288(DI), Y3, Y3
+	VCVTPS2PH    $0x00, Y4, 128(AX)
+	VCVTPS2PH    $0x00, Y3, 144(AX)
+	PREFETCHT0   4256(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       320(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       352(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y3, 160(AX)
+	VCVTPS2PH    $0x00, Y4, 176(AX)
+	PREFETCHT0   4288(AX)
+	VPMADDWD     turnSums<>+0(SB), Y7, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       384(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       416(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y3, 192(AX)
+	VCVTPS2PH    $0x00, Y4, 208(AX)
+	PREFETCHT0   4320(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       448(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       480(DI), Y1, Y1
+	VCVTPS2PH    $0x00, Y3, 224(AX)
+	VCVTPS2PH    $0x00, Y1, 240(AX)
 	ADDQ         $0x00000100, AX
-	DECQ         BX
-	JNZ          row
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000200, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA turnBlock128<>+0(SB)/4, $0x43000000
+DATA turnBlock128<>+4(SB)/4, $0x43000000
+DATA turnBlock128<>+8(SB)/4, $0x43000000
+DATA turnBlock128<>+12(SB)/4, $0x43000000
+DATA turnBlock128<>+16(SB)/4, $0x43000000
+DATA turnBlock128<>+20(SB)/4, $0x43000000
+DATA turnBlock128<>+24(SB)/4, $0x43000000
+DATA turnBlock128<>+28(SB)/4, $0x43000000
+GLOBL turnBlock128<>(SB), RODATA|NOPTR, $32
+
+DATA turnAdded2x128<>+0(SB)/4, $0x00000000
+DATA turnAdded2x128<>+4(SB)/4, $0x00600060
+DATA turnAdded2x128<>+8(SB)/4, $0x00000000
+DATA turnAdded2x128<>+12(SB)/4, $0x00000000
+DATA turnAdded2x128<>+16(SB)/4, $0x00000000
+DATA turnAdded2x128<>+20(SB)/4, $0x00000000
+DATA turnAdded2x128<>+24(SB)/4, $0x00000000
+DATA turnAdded2x128<>+28(SB)/4, $0x00000000
+GLOBL turnAdded2x128<>(SB), RODATA|NOPTR, $32
+
+// func rotateCodesBack4F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock128<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop15<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VMOVDQU      32(CX), Y3
+	VPSHUFB      turnWords4<>+0(SB), Y3, Y3
+	VPSRLW       $0x04, Y1, Y4
+	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPANDN       turnCode4<>+0(SB), Y4, Y5
+	VPAND        turnCode4<>+0(SB), Y4, Y4
+	VPADDB       Y4, Y1, Y4
+	VPADDB       Y5, Y1, Y5
+	VPSRLW       $0x04, Y3, Y1
+	VPAND        turnCode4<>+0(SB), Y3, Y3
+	VPANDN       turnCode4<>+0(SB), Y1, Y6
+	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPADDB       Y1, Y3, Y1
+	VPADDB       Y6, Y3, Y6
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
+	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
+	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPADDW       Y8, Y3, Y10
+	VPSUBW       Y8, Y3, Y8
+	VPADDW       Y1, Y4, Y3
+	VPSUBW       Y1, Y4, Y1
+	VPADDW       Y9, Y7, Y4
+	VPSUBW       Y9, Y7, Y9
+	VPADDW       Y6, Y5, Y7
+	VPSUBW       Y6, Y5, Y6
+	VPUNPCKLDQ   Y4, Y10, Y5
+	VPUNPCKHDQ   Y4, Y10, Y4
+	VPUNPCKLDQ   Y7, Y3, Y10
+	VPUNPCKHDQ   Y7, Y3, Y3
+	VPUNPCKLDQ   Y9, Y8, Y7
+	VPUNPCKHDQ   Y9, Y8, Y8
+	VPUNPCKLDQ   Y6, Y1, Y9
+	VPUNPCKHDQ   Y6, Y1, Y1
+	VPADDW       Y4, Y5, Y6
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y3, Y10, Y5
+	VPSUBW       Y3, Y10, Y3
+	VPADDW       Y8, Y7, Y10
+	VPSUBW       Y8, Y7, Y8
+	VPADDW       Y1, Y9, Y7
+	VPSUBW       Y1, Y9, Y1
+	VPUNPCKLQDQ  Y5, Y6, Y9
+	VPUNPCKHQDQ  Y5, Y6, Y5
+	VPUNPCKLQDQ  Y3, Y4, Y6
+	VPUNPCKHQDQ  Y3, Y4, Y3
+	VPUNPCKLQDQ  Y7, Y10, Y4
+	VPUNPCKHQDQ  Y7, Y10, Y7
+	VPUNPCKLQDQ  Y1, Y8, Y10
+	VPUNPCKHQDQ  Y1, Y8, Y1
+	VPADDW       Y5, Y9, Y8
+	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y3, Y6, Y9
+	VPSUBW       Y3, Y6, Y3
+	VPADDW       Y7, Y4, Y6
+	VPSUBW       Y7, Y4, Y7
+	VPADDW       Y1, Y10, Y4
+	VPSUBW       Y1, Y10, Y1
+	VINSERTI128  $0x01, X9, Y8, Y10
+	VPERM2I128   $0x31, Y9, Y8, Y8
+	VINSERTI128  $0x01, X3, Y5, Y9
+	VPERM2I128   $0x31, Y3, Y5, Y3
+	VINSERTI128  $0x01, X4, Y6, Y5
+	VPERM2I128   $0x31, Y4, Y6, Y4
+	VINSERTI128  $0x01, X1, Y7, Y6
+	VPERM2I128   $0x31, Y1, Y7, Y1
+	VPADDW       Y8, Y10, Y7
+	VPSUBW       Y8, Y10, Y8
+	VPADDW       Y3, Y9, Y10
+	VPSUBW       Y3, Y9, Y3
+	VPADDW       Y4, Y5, Y9
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y1, Y6, Y5
+	VPSUBW       Y1, Y6, Y1
+	VPSUBW       turnAdded4x128<>+0(SB), Y7, Y7
+	PREFETCHT0   4096(AX)
+	VPMADDWD     turnSums<>+0(SB), Y7, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       Y2, Y6, Y6
+	VMULPS       (DI), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VMULPS       32(DI), Y7, Y7
+	VCVTPS2PH    $0x00, Y6, (AX)
+	VCVTPS2PH    $0x00, Y7, 16(AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y10, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y10, Y7
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       64(DI), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VMULPS       96(DI), Y7, Y7
+	VCVTPS2PH    $0x00, Y6, 32(AX)
+	VCVTPS2PH    $0x00, Y7, 48(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y8, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y8, Y7
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       128(DI), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VMULPS       160(DI), Y7, Y7
+	VCVTPS2PH    $0x00, Y6, 64(AX)
+	VCVTPS2PH    $0x00, Y7, 80(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       192(DI), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       224(DI), Y3, Y3
+	VCVTPS2PH    $0x00, Y6, 96(AX)
+	VCVTPS2PH    $0x00, Y3, 112(AX)
+	PREFETCHT0   4224(AX)
+	VPMADDWD     turnSums<>+0(SB), Y9, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       256(DI), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       288(DI), Y6, Y6
+	VCVTPS2PH    $0x00, Y3, 128(AX)
+	VCVTPS2PH    $0x00, Y6, 144(AX)
+	PREFETCHT0   4256(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       320(DI), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VMULPS       352(DI), Y5, Y5
+	VCVTPS2PH    $0x00, Y3, 160(AX)
+	VCVTPS2PH    $0x00, Y5, 176(AX)
+	PREFETCHT0   4288(AX)
+	VPMADDWD     turnSums<>+0(SB), Y4, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       384(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       416(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y3, 192(AX)
+	VCVTPS2PH    $0x00, Y4, 208(AX)
+	PREFETCHT0   4320(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       448(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       480(DI), Y1, Y1
+	VCVTPS2PH    $0x00, Y3, 224(AX)
+	VCVTPS2PH    $0x00, Y1, 240(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000200, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA turnAdded4x128<>+0(SB)/4, $0x00000000
+DATA turnAdded4x128<>+4(SB)/4, $0x01e001e0
+DATA turnAdded4x128<>+8(SB)/4, $0x00000000
+DATA turnAdded4x128<>+12(SB)/4, $0x00000000
+DATA turnAdded4x128<>+16(SB)/4, $0x00000000
+DATA turnAdded4x128<>+20(SB)/4, $0x00000000
+DATA turnAdded4x128<>+24(SB)/4, $0x00000000
+DATA turnAdded4x128<>+28(SB)/4, $0x00000000
+GLOBL turnAdded4x128<>(SB), RODATA|NOPTR, $32
+
+// func rotateCodesBack8F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock128<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop255<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VMOVDQU      32(CX), Y3
+	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
+	VMOVDQU      64(CX), Y4
+	VPSHUFB      turnWords8<>+0(SB), Y4, Y4
+	VMOVDQU      96(CX), Y5
+	VPSHUFB      turnWords8<>+0(SB), Y5, Y5
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y6
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y7
+	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y8
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y9
+	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPADDW       Y7, Y6, Y10
+	VPSUBW       Y7, Y6, Y7
+	VPADDW       Y3, Y1, Y6
+	VPSUBW       Y3, Y1, Y3
+	VPADDW       Y9, Y8, Y1
+	VPSUBW       Y9, Y8, Y9
+	VPADDW       Y5, Y4, Y8
+	VPSUBW       Y5, Y4, Y5
+	VPADDW       Y1, Y10, Y4
+	VPSUBW       Y1, Y10, Y1
+	VPADDW       Y8, Y6, Y10
+	VPSUBW       Y8, Y6, Y8
+	VPADDW       Y9, Y7, Y6
+	VPSUBW       Y9, Y7, Y9
+	VPADDW       Y5, Y3, Y7
+	VPSUBW       Y5, Y3, Y5
+	VPUNPCKLDQ   Y10, Y4, Y3
+	VPUNPCKHDQ   Y10, Y4, Y4
+	VPUNPCKLDQ   Y7, Y6, Y10
+	VPUNPCKHDQ   Y7, Y6, Y6
+	VPUNPCKLDQ   Y8, Y1, Y7
+	VPUNPCKHDQ   Y8, Y1, Y1
+	VPUNPCKLDQ   Y5, Y9, Y8
+	VPUNPCKHDQ   Y5, Y9, Y5
+	VPADDW       Y4, Y3, Y9
+	VPSUBW       Y4, Y3, Y4
+	VPADDW       Y6, Y10, Y3
+	VPSUBW       Y6, Y10, Y6
+	VPADDW       Y1, Y7, Y10
+	VPSUBW       Y1, Y7, Y1
+	VPADDW       Y5, Y8, Y7
+	VPSUBW       Y5, Y8, Y5
+	VPUNPCKLQDQ  Y4, Y9, Y8
+	VPUNPCKHQDQ  Y4, Y9, Y4
+	VPUNPCKLQDQ  Y6, Y3, Y9
+	VPUNPCKHQDQ  Y6, Y3, Y3
+	VPUNPCKLQDQ  Y1, Y10, Y6
+	VPUNPCKHQDQ  Y1, Y10, Y1
+	VPUNPCKLQDQ  Y5, Y7, Y10
+	VPUNPCKHQDQ  Y5, Y7, Y5
+	VPADDW       Y4, Y8, Y7
+	VPSUBW       Y4, Y8, Y4
+	VPADDW       Y3, Y9, Y8
+	VPSUBW       Y3, Y9, Y3
+	VPADDW       Y1, Y6, Y9
+	VPSUBW       Y1, Y6, Y1
+	VPADDW       Y5, Y10, Y6
+	VPSUBW       Y5, Y10, Y5
+	VINSERTI128  $0x01, X4, Y7, Y10
+	VPERM2I128   $0x31, Y4, Y7, Y4
+	VINSERTI128  $0x01, X3, Y8, Y7
+	VPERM2I128   $0x31, Y3, Y8, Y3
+	VINSERTI128  $0x01, X1, Y9, Y8
+	VPERM2I128   $0x31, Y1, Y9, Y1
+	VINSERTI128  $0x01, X5, Y6, Y9
+	VPERM2I128   $0x31, Y5, Y6, Y5
+	VPADDW       Y4, Y10, Y6
+	VPSUBW       Y4, Y10, Y4
+	VPADDW       Y3, Y7, Y10
+	VPSUBW       Y3, Y7, Y3
+	VPADDW       Y1, Y8, Y7
+	VPSUBW       Y1, Y8, Y1
+	VPADDW       Y5, Y9, Y8
+	VPSUBW       Y5, Y9, Y5
+	PREFETCHT0   4096(AX)
+	VPMADDWD     turnSums<>+0(SB), Y6, Y9
+	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y0, Y9, Y9
+	VADDPS       Y2, Y9, Y9
+	VMULPS       (DI), Y9, Y9
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       32(DI), Y6, Y6
+	VCVTPS2PH    $0x00, Y9, (AX)
+	VCVTPS2PH    $0x00, Y6, 16(AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y4, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       64(DI), Y6, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       96(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y6, 32(AX)
+	VCVTPS2PH    $0x00, Y4, 48(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y10, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       128(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       160(DI), Y6, Y6
+	VCVTPS2PH    $0x00, Y4, 64(AX)
+	VCVTPS2PH    $0x00, Y6, 80(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       192(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       224(DI), Y3, Y3
+	VCVTPS2PH    $0x00, Y4, 96(AX)
+	VCVTPS2PH    $0x00, Y3, 112(AX)
+	PREFETCHT0   4224(AX)
+	VPMADDWD     turnSums<>+0(SB), Y7, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       256(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       288(DI), Y4, Y4
+	VCVTPS2PH    $0x00, Y3, 128(AX)
+	VCVTPS2PH    $0x00, Y4, 144(AX)
+	PREFETCHT0   4256(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       320(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       352(DI), Y1, Y1
+	VCVTPS2PH    $0x00, Y3, 160(AX)
+	VCVTPS2PH    $0x00, Y1, 176(AX)
+	PREFETCHT0   4288(AX)
+	VPMADDWD     turnSums<>+0(SB), Y8, Y1
+	VPMADDWD     turnDifferences<>+0(SB), Y8, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       384(DI), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       416(DI), Y3, Y3
+	VCVTPS2PH    $0x00, Y1, 192(AX)
+	VCVTPS2PH    $0x00, Y3, 208(AX)
+	PREFETCHT0   4320(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y1
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       448(DI), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       480(DI), Y3, Y3
+	VCVTPS2PH    $0x00, Y1, 224(AX)
+	VCVTPS2PH    $0x00, Y3, 240(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000200, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
 
@@ -9145,321 +10150,974 @@ bad:
 	VZEROUPPER
 	RET
 
-// func hadamardNarrowBF16x128AVX2(dst *uint16, v *float32, after *float32, rows int)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·hadamardNarrowBF16x128AVX2(SB), NOSPLIT, $256-32
-	MOVQ    dst+0(FP), AX
-	MOVQ    v+8(FP), CX
-	MOVQ    after+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	VMOVDQU alternate1<>+0(SB), Y0
-	VMOVDQU alternate2<>+0(SB), Y1
-	VMOVDQU alternate4<>+0(SB), Y2
+// func rotateCodesBack2BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock128<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop3<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
 
 row:
-	VMOVDQU      (CX), Y3
-	VMOVDQU      32(CX), Y4
-	VMOVDQU      64(CX), Y5
-	VMOVDQU      96(CX), Y6
-	VMOVDQU      128(CX), Y7
-	VMOVDQU      160(CX), Y8
-	VMOVDQU      192(CX), Y9
-	VMOVDQU      224(CX), Y10
-	VADDPS       Y4, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y4
-	VADDPS       Y6, Y5, Y3
-	VFNMADD132PS one<>+0(SB), Y5, Y6
-	VADDPS       Y8, Y7, Y5
-	VFNMADD132PS one<>+0(SB), Y7, Y8
-	VADDPS       Y10, Y9, Y7
-	VFNMADD132PS one<>+0(SB), Y9, Y10
-	VPERMILPS    $0xb1, Y11, Y9
-	VFMADD132PS  Y0, Y9, Y11
-	VPERMILPS    $0xb1, Y4, Y9
-	VFMADD132PS  Y0, Y9, Y4
-	VPERMILPS    $0xb1, Y3, Y9
-	VFMADD132PS  Y0, Y9, Y3
-	VPERMILPS    $0xb1, Y6, Y9
-	VFMADD132PS  Y0, Y9, Y6
-	VPERMILPS    $0xb1, Y5, Y9
-	VFMADD132PS  Y0, Y9, Y5
-	VPERMILPS    $0xb1, Y8, Y9
-	VFMADD132PS  Y0, Y9, Y8
-	VPERMILPS    $0xb1, Y7, Y9
-	VFMADD132PS  Y0, Y9, Y7
-	VPERMILPS    $0xb1, Y10, Y9
-	VFMADD132PS  Y0, Y9, Y10
-	VPERMILPS    $0x4e, Y11, Y9
-	VFMADD132PS  Y1, Y9, Y11
-	VPERMILPS    $0x4e, Y4, Y9
-	VFMADD132PS  Y1, Y9, Y4
-	VPERMILPS    $0x4e, Y3, Y9
-	VFMADD132PS  Y1, Y9, Y3
-	VPERMILPS    $0x4e, Y6, Y9
-	VFMADD132PS  Y1, Y9, Y6
-	VPERMILPS    $0x4e, Y5, Y9
-	VFMADD132PS  Y1, Y9, Y5
-	VPERMILPS    $0x4e, Y8, Y9
-	VFMADD132PS  Y1, Y9, Y8
-	VPERMILPS    $0x4e, Y7, Y9
-	VFMADD132PS  Y1, Y9, Y7
-	VPERMILPS    $0x4e, Y10, Y9
-	VFMADD132PS  Y1, Y9, Y10
-	VPERMPD      $0x4e, Y11, Y9
-	VFMADD132PS  Y2, Y9, Y11
-	VPERMPD      $0x4e, Y4, Y9
-	VFMADD132PS  Y2, Y9, Y4
-	VPERMPD      $0x4e, Y3, Y9
-	VFMADD132PS  Y2, Y9, Y3
-	VPERMPD      $0x4e, Y6, Y9
-	VFMADD132PS  Y2, Y9, Y6
-	VPERMPD      $0x4e, Y5, Y9
-	VFMADD132PS  Y2, Y9, Y5
-	VPERMPD      $0x4e, Y8, Y9
-	VFMADD132PS  Y2, Y9, Y8
-	VPERMPD      $0x4e, Y7, Y9
-	VFMADD132PS  Y2, Y9, Y7
-	VPERMPD      $0x4e, Y10, Y9
-	VFMADD132PS  Y2, Y9, Y10
-	VADDPS       Y3, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y3
-	VADDPS       Y6, Y4, Y11
-	VFNMADD132PS one<>+0(SB), Y4, Y6
-	VADDPS       Y7, Y5, Y4
-	VFNMADD132PS one<>+0(SB), Y5, Y7
-	VADDPS       Y10, Y8, Y5
-	VFNMADD132PS one<>+0(SB), Y8, Y10
-	VADDPS       Y4, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y4
-	VADDPS       Y5, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y5
-	VADDPS       Y7, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VADDPS       Y10, Y6, Y3
-	VFNMADD132PS one<>+0(SB), Y6, Y10
-	VMOVUPS      Y8, (SP)
-	VMOVUPS      Y9, 32(SP)
-	VMOVUPS      Y11, 64(SP)
-	VMOVUPS      Y3, 96(SP)
-	VMOVUPS      Y4, 128(SP)
-	VMOVUPS      Y5, 160(SP)
-	VMOVUPS      Y7, 192(SP)
-	VMOVUPS      Y10, 224(SP)
-	VMOVDQU      256(CX), Y3
-	VMOVDQU      288(CX), Y4
-	VMOVDQU      320(CX), Y5
-	VMOVDQU      352(CX), Y6
-	VMOVDQU      384(CX), Y7
-	VMOVDQU      416(CX), Y8
-	VMOVDQU      448(CX), Y9
-	VMOVDQU      480(CX), Y10
-	VADDPS       Y4, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y4
-	VADDPS       Y6, Y5, Y3
-	VFNMADD132PS one<>+0(SB), Y5, Y6
-	VADDPS       Y8, Y7, Y5
-	VFNMADD132PS one<>+0(SB), Y7, Y8
-	VADDPS       Y10, Y9, Y7
-	VFNMADD132PS one<>+0(SB), Y9, Y10
-	VPERMILPS    $0xb1, Y11, Y9
-	VFMADD132PS  Y0, Y9, Y11
-	VPERMILPS    $0xb1, Y4, Y9
-	VFMADD132PS  Y0, Y9, Y4
-	VPERMILPS    $0xb1, Y3, Y9
-	VFMADD132PS  Y0, Y9, Y3
-	VPERMILPS    $0xb1, Y6, Y9
-	VFMADD132PS  Y0, Y9, Y6
-	VPERMILPS    $0xb1, Y5, Y9
-	VFMADD132PS  Y0, Y9, Y5
-	VPERMILPS    $0xb1, Y8, Y9
-	VFMADD132PS  Y0, Y9, Y8
-	VPERMILPS    $0xb1, Y7, Y9
-	VFMADD132PS  Y0, Y9, Y7
-	VPERMILPS    $0xb1, Y10, Y9
-	VFMADD132PS  Y0, Y9, Y10
-	VPERMILPS    $0x4e, Y11, Y9
-	VFMADD132PS  Y1, Y9, Y11
-	VPERMILPS    $0x4e, Y4, Y9
-	VFMADD132PS  Y1, Y9, Y4
-	VPERMILPS    $0x4e, Y3, Y9
-	VFMADD132PS  Y1, Y9, Y3
-	VPERMILPS    $0x4e, Y6, Y9
-	VFMADD132PS  Y1, Y9, Y6
-	VPERMILPS    $0x4e, Y5, Y9
-	VFMADD132PS  Y1, Y9, Y5
-	VPERMILPS    $0x4e, Y8, Y9
-	VFMADD132PS  Y1, Y9, Y8
-	VPERMILPS    $0x4e, Y7, Y9
-	VFMADD132PS  Y1, Y9, Y7
-	VPERMILPS    $0x4e, Y10, Y9
-	VFMADD132PS  Y1, Y9, Y10
-	VPERMPD      $0x4e, Y11, Y9
-	VFMADD132PS  Y2, Y9, Y11
-	VPERMPD      $0x4e, Y4, Y9
-	VFMADD132PS  Y2, Y9, Y4
-	VPERMPD      $0x4e, Y3, Y9
-	VFMADD132PS  Y2, Y9, Y3
-	VPERMPD      $0x4e, Y6, Y9
-	VFMADD132PS  Y2, Y9, Y6
-	VPERMPD      $0x4e, Y5, Y9
-	VFMADD132PS  Y2, Y9, Y5
-	VPERMPD      $0x4e, Y8, Y9
-	VFMADD132PS  Y2, Y9, Y8
-	VPERMPD      $0x4e, Y7, Y9
-	VFMADD132PS  Y2, Y9, Y7
-	VPERMPD      $0x4e, Y10, Y9
-	VFMADD132PS  Y2, Y9, Y10
-	VADDPS       Y3, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y3
-	VADDPS       Y6, Y4, Y11
-	VFNMADD132PS one<>+0(SB), Y4, Y6
-	VADDPS       Y7, Y5, Y4
-	VFNMADD132PS one<>+0(SB), Y5, Y7
-	VADDPS       Y10, Y8, Y5
-	VFNMADD132PS one<>+0(SB), Y8, Y10
-	VADDPS       Y4, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y4
-	VADDPS       Y5, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y5
-	VADDPS       Y7, Y3, Y11
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VADDPS       Y10, Y6, Y3
-	VFNMADD132PS one<>+0(SB), Y6, Y10
-	VMOVDQU      (SP), Y6
-	VADDPS       Y8, Y6, Y12
-	VFNMADD132PS one<>+0(SB), Y6, Y8
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSRLW       $0x04, Y1, Y3
+	VPSRLW       $0x02, Y1, Y4
+	VPAND        turnCode2<>+0(SB), Y1, Y1
+	VPANDN       turnCode2<>+0(SB), Y4, Y5
+	VPAND        turnCode2<>+0(SB), Y4, Y4
+	VPADDB       Y4, Y1, Y4
+	VPADDB       Y5, Y1, Y5
+	VPSRLW       $0x02, Y3, Y1
+	VPAND        turnCode2<>+0(SB), Y3, Y3
+	VPANDN       turnCode2<>+0(SB), Y1, Y6
+	VPAND        turnCode2<>+0(SB), Y1, Y1
+	VPADDB       Y1, Y3, Y1
+	VPADDB       Y6, Y3, Y6
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
+	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
+	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPADDW       Y8, Y3, Y10
+	VPSUBW       Y8, Y3, Y8
+	VPADDW       Y1, Y4, Y3
+	VPSUBW       Y1, Y4, Y1
+	VPADDW       Y9, Y7, Y4
+	VPSUBW       Y9, Y7, Y9
+	VPADDW       Y6, Y5, Y7
+	VPSUBW       Y6, Y5, Y6
+	VPUNPCKLDQ   Y4, Y10, Y5
+	VPUNPCKHDQ   Y4, Y10, Y4
+	VPUNPCKLDQ   Y7, Y3, Y10
+	VPUNPCKHDQ   Y7, Y3, Y3
+	VPUNPCKLDQ   Y9, Y8, Y7
+	VPUNPCKHDQ   Y9, Y8, Y8
+	VPUNPCKLDQ   Y6, Y1, Y9
+	VPUNPCKHDQ   Y6, Y1, Y1
+	VPADDW       Y4, Y5, Y6
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y3, Y10, Y5
+	VPSUBW       Y3, Y10, Y3
+	VPADDW       Y8, Y7, Y10
+	VPSUBW       Y8, Y7, Y8
+	VPADDW       Y1, Y9, Y7
+	VPSUBW       Y1, Y9, Y1
+	VPUNPCKLQDQ  Y10, Y6, Y9
+	VPUNPCKHQDQ  Y10, Y6, Y6
+	VPUNPCKLQDQ  Y7, Y5, Y10
+	VPUNPCKHQDQ  Y7, Y5, Y5
+	VPUNPCKLQDQ  Y8, Y4, Y7
+	VPUNPCKHQDQ  Y8, Y4, Y4
+	VPUNPCKLQDQ  Y1, Y3, Y8
+	VPUNPCKHQDQ  Y1, Y3, Y1
+	VPADDW       Y6, Y9, Y3
+	VPSUBW       Y6, Y9, Y6
+	VPADDW       Y5, Y10, Y9
+	VPSUBW       Y5, Y10, Y5
+	VPADDW       Y4, Y7, Y10
+	VPSUBW       Y4, Y7, Y4
+	VPADDW       Y1, Y8, Y7
+	VPSUBW       Y1, Y8, Y1
+	VINSERTI128  $0x01, X9, Y3, Y8
+	VPERM2I128   $0x31, Y9, Y3, Y3
+	VINSERTI128  $0x01, X7, Y10, Y9
+	VPERM2I128   $0x31, Y7, Y10, Y7
+	VINSERTI128  $0x01, X5, Y6, Y10
+	VPERM2I128   $0x31, Y5, Y6, Y5
+	VINSERTI128  $0x01, X1, Y4, Y6
+	VPERM2I128   $0x31, Y1, Y4, Y1
+	VPADDW       Y3, Y8, Y4
+	VPSUBW       Y3, Y8, Y3
+	VPADDW       Y7, Y9, Y8
+	VPSUBW       Y7, Y9, Y7
+	VPADDW       Y5, Y10, Y9
+	VPSUBW       Y5, Y10, Y5
+	VPADDW       Y1, Y6, Y10
+	VPSUBW       Y1, Y6, Y1
+	VPSUBW       turnAdded2x128<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VMULPS       (DX), Y12, Y12
-	PREFETCHT0   4224(AX)
-	VMULPS       256(DX), Y8, Y8
-	VMOVDQU      32(SP), Y6
-	VADDPS       Y9, Y6, Y13
-	VFNMADD132PS one<>+0(SB), Y6, Y9
-	VMULPS       32(DX), Y13, Y13
-	VPSRLD       $0x10, Y12, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y12, Y12
-	VPADDD       Y6, Y12, Y12
-	VPSRLD       $0x10, Y13, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y13, Y13
-	VPADDD       Y6, Y13, Y13
-	VPSRLD       $0x10, Y12, Y12
-	VPBLENDW     $0xaa, Y13, Y12, Y12
-	VMOVDQU      Y12, (AX)
-	VMULPS       288(DX), Y9, Y9
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y8, Y8
-	VPADDD       Y6, Y8, Y8
-	VPSRLD       $0x10, Y9, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y9, Y9
-	VPADDD       Y6, Y9, Y9
-	VPSRLD       $0x10, Y8, Y8
-	VPBLENDW     $0xaa, Y9, Y8, Y8
-	VMOVDQU      Y8, 128(AX)
-	VMOVDQU      64(SP), Y6
-	VADDPS       Y11, Y6, Y8
-	VFNMADD132PS one<>+0(SB), Y6, Y11
-	VMULPS       64(DX), Y8, Y8
-	VMULPS       320(DX), Y11, Y11
-	VMOVDQU      96(SP), Y6
-	VADDPS       Y3, Y6, Y9
-	VFNMADD132PS one<>+0(SB), Y6, Y3
-	VMULPS       96(DX), Y9, Y9
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y8, Y8
-	VPADDD       Y6, Y8, Y8
-	VPSRLD       $0x10, Y9, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y9, Y9
-	VPADDD       Y6, Y9, Y9
-	VPSRLD       $0x10, Y8, Y8
-	VPBLENDW     $0xaa, Y9, Y8, Y8
-	VMOVDQU      Y8, 32(AX)
-	VMULPS       352(DX), Y3, Y3
-	VPSRLD       $0x10, Y11, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y11, Y11
-	VPADDD       Y6, Y11, Y11
-	VPSRLD       $0x10, Y3, Y6
-	VPAND        lowest<>+0(SB), Y6, Y6
-	VPADDD       almostHalf<>+0(SB), Y3, Y3
-	VPADDD       Y6, Y3, Y3
-	VPSRLD       $0x10, Y11, Y11
-	VPBLENDW     $0xaa, Y3, Y11, Y11
-	VMOVDQU      Y11, 160(AX)
-	VMOVDQU      128(SP), Y3
-	VADDPS       Y4, Y3, Y6
-	VFNMADD132PS one<>+0(SB), Y3, Y4
-	PREFETCHT0   4160(AX)
-	VMULPS       128(DX), Y6, Y6
-	PREFETCHT0   4288(AX)
-	VMULPS       384(DX), Y4, Y4
-	VMOVDQU      160(SP), Y3
-	VADDPS       Y5, Y3, Y8
-	VFNMADD132PS one<>+0(SB), Y3, Y5
-	VMULPS       160(DX), Y8, Y8
-	VPSRLD       $0x10, Y6, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y8, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y8, Y8
-	VPADDD       Y3, Y8, Y8
+	VPMADDWD     turnSums<>+0(SB), Y4, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       Y2, Y6, Y6
+	VMULPS       (DI), Y6, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       32(DI), Y4, Y4
+	VPSRLD       $0x10, Y6, Y11
+	VPAND        turnLowest<>+0(SB), Y11, Y11
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y11, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VPBLENDW     $0xaa, Y8, Y6, Y6
-	VMOVDQU      Y6, 64(AX)
-	VMULPS       416(DX), Y5, Y5
-	VPSRLD       $0x10, Y4, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y4, Y4
-	VPADDD       Y3, Y4, Y4
-	VPSRLD       $0x10, Y5, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y5, Y5
-	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y4, Y11
+	VPAND        turnLowest<>+0(SB), Y11, Y11
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y11, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
-	VPBLENDW     $0xaa, Y5, Y4, Y4
-	VMOVDQU      Y4, 192(AX)
-	VMOVDQU      192(SP), Y3
-	VADDPS       Y7, Y3, Y4
-	VFNMADD132PS one<>+0(SB), Y3, Y7
-	VMULPS       192(DX), Y4, Y4
-	VMULPS       448(DX), Y7, Y7
-	VMOVDQU      224(SP), Y3
-	VADDPS       Y10, Y3, Y5
-	VFNMADD132PS one<>+0(SB), Y3, Y10
-	VMULPS       224(DX), Y5, Y5
-	VPSRLD       $0x10, Y4, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y4, Y4
-	VPADDD       Y3, Y4, Y4
-	VPSRLD       $0x10, Y5, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y5, Y5
-	VPADDD       Y3, Y5, Y5
+	VPACKUSDW    Y4, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y9, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       64(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       96(DI), Y6, Y6
+	VPSRLD       $0x10, Y4, Y9
+	VPAND        turnLowest<>+0(SB), Y9, Y9
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y9, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
-	VPBLENDW     $0xaa, Y5, Y4, Y4
+	VPSRLD       $0x10, Y6, Y9
+	VPAND        turnLowest<>+0(SB), Y9, Y9
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPACKUSDW    Y6, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 32(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y8, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y8, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       128(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       160(DI), Y6, Y6
+	VPSRLD       $0x10, Y4, Y8
+	VPAND        turnLowest<>+0(SB), Y8, Y8
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y8, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y6, Y8
+	VPAND        turnLowest<>+0(SB), Y8, Y8
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPACKUSDW    Y6, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 64(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y10, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       192(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       224(DI), Y6, Y6
+	VPSRLD       $0x10, Y4, Y8
+	VPAND        turnLowest<>+0(SB), Y8, Y8
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y8, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y6, Y8
+	VPAND        turnLowest<>+0(SB), Y8, Y8
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPACKUSDW    Y6, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 96(AX)
-	VMULPS       480(DX), Y10, Y10
-	VPSRLD       $0x10, Y7, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y10, Y3
-	VPAND        lowest<>+0(SB), Y3, Y3
-	VPADDD       almostHalf<>+0(SB), Y10, Y10
-	VPADDD       Y3, Y10, Y10
-	VPSRLD       $0x10, Y7, Y7
-	VPBLENDW     $0xaa, Y10, Y7, Y7
-	VMOVDQU      Y7, 224(AX)
-	ADDQ         $0x00000200, CX
+	PREFETCHT0   4224(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       256(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       288(DI), Y3, Y3
+	VPSRLD       $0x10, Y4, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y3, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y6, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPACKUSDW    Y3, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 128(AX)
+	PREFETCHT0   4256(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       320(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       352(DI), Y4, Y4
+	VPSRLD       $0x10, Y3, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y4, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y5, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPACKUSDW    Y4, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 160(AX)
+	PREFETCHT0   4288(AX)
+	VPMADDWD     turnSums<>+0(SB), Y7, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       384(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       416(DI), Y4, Y4
+	VPSRLD       $0x10, Y3, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y4, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y5, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPACKUSDW    Y4, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 192(AX)
+	PREFETCHT0   4320(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       448(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       480(DI), Y1, Y1
+	VPSRLD       $0x10, Y3, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y1, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD       Y0, Y1, Y1
+	VPSRLD       $0x10, Y1, Y1
+	VPACKUSDW    Y1, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 224(AX)
 	ADDQ         $0x00000100, AX
-	DECQ         BX
-	JNZ          row
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000200, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func rotateCodesBack4BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock128<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop15<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VMOVDQU      32(CX), Y3
+	VPSHUFB      turnWords4<>+0(SB), Y3, Y3
+	VPSRLW       $0x04, Y1, Y4
+	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPANDN       turnCode4<>+0(SB), Y4, Y5
+	VPAND        turnCode4<>+0(SB), Y4, Y4
+	VPADDB       Y4, Y1, Y4
+	VPADDB       Y5, Y1, Y5
+	VPSRLW       $0x04, Y3, Y1
+	VPAND        turnCode4<>+0(SB), Y3, Y3
+	VPANDN       turnCode4<>+0(SB), Y1, Y6
+	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPADDB       Y1, Y3, Y1
+	VPADDB       Y6, Y3, Y6
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
+	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
+	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPADDW       Y8, Y3, Y10
+	VPSUBW       Y8, Y3, Y8
+	VPADDW       Y1, Y4, Y3
+	VPSUBW       Y1, Y4, Y1
+	VPADDW       Y9, Y7, Y4
+	VPSUBW       Y9, Y7, Y9
+	VPADDW       Y6, Y5, Y7
+	VPSUBW       Y6, Y5, Y6
+	VPUNPCKLDQ   Y4, Y10, Y5
+	VPUNPCKHDQ   Y4, Y10, Y4
+	VPUNPCKLDQ   Y7, Y3, Y10
+	VPUNPCKHDQ   Y7, Y3, Y3
+	VPUNPCKLDQ   Y9, Y8, Y7
+	VPUNPCKHDQ   Y9, Y8, Y8
+	VPUNPCKLDQ   Y6, Y1, Y9
+	VPUNPCKHDQ   Y6, Y1, Y1
+	VPADDW       Y4, Y5, Y6
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y3, Y10, Y5
+	VPSUBW       Y3, Y10, Y3
+	VPADDW       Y8, Y7, Y10
+	VPSUBW       Y8, Y7, Y8
+	VPADDW       Y1, Y9, Y7
+	VPSUBW       Y1, Y9, Y1
+	VPUNPCKLQDQ  Y5, Y6, Y9
+	VPUNPCKHQDQ  Y5, Y6, Y5
+	VPUNPCKLQDQ  Y3, Y4, Y6
+	VPUNPCKHQDQ  Y3, Y4, Y3
+	VPUNPCKLQDQ  Y7, Y10, Y4
+	VPUNPCKHQDQ  Y7, Y10, Y7
+	VPUNPCKLQDQ  Y1, Y8, Y10
+	VPUNPCKHQDQ  Y1, Y8, Y1
+	VPADDW       Y5, Y9, Y8
+	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y3, Y6, Y9
+	VPSUBW       Y3, Y6, Y3
+	VPADDW       Y7, Y4, Y6
+	VPSUBW       Y7, Y4, Y7
+	VPADDW       Y1, Y10, Y4
+	VPSUBW       Y1, Y10, Y1
+	VINSERTI128  $0x01, X9, Y8, Y10
+	VPERM2I128   $0x31, Y9, Y8, Y8
+	VINSERTI128  $0x01, X3, Y5, Y9
+	VPERM2I128   $0x31, Y3, Y5, Y3
+	VINSERTI128  $0x01, X4, Y6, Y5
+	VPERM2I128   $0x31, Y4, Y6, Y4
+	VINSERTI128  $0x01, X1, Y7, Y6
+	VPERM2I128   $0x31, Y1, Y7, Y1
+	VPADDW       Y8, Y10, Y7
+	VPSUBW       Y8, Y10, Y8
+	VPADDW       Y3, Y9, Y10
+	VPSUBW       Y3, Y9, Y3
+	VPADDW       Y4, Y5, Y9
+	VPSUBW       Y4, Y5, Y4
+	VPADDW       Y1, Y6, Y5
+	VPSUBW       Y1, Y6, Y1
+	VPSUBW       turnAdded4x128<>+0(SB), Y7, Y7
+	PREFETCHT0   4096(AX)
+	VPMADDWD     turnSums<>+0(SB), Y7, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       Y2, Y6, Y6
+	VMULPS       (DI), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VMULPS       32(DI), Y7, Y7
+	VPSRLD       $0x10, Y6, Y11
+	VPAND        turnLowest<>+0(SB), Y11, Y11
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y11, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPSRLD       $0x10, Y7, Y11
+	VPAND        turnLowest<>+0(SB), Y11, Y11
+	VPADDD       turnAlmostHalf<>+0(SB), Y7, Y7
+	VPADDD       Y11, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VPACKUSDW    Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, (AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y10, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y10, Y7
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       64(DI), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VMULPS       96(DI), Y7, Y7
+	VPSRLD       $0x10, Y6, Y10
+	VPAND        turnLowest<>+0(SB), Y10, Y10
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y10, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPSRLD       $0x10, Y7, Y10
+	VPAND        turnLowest<>+0(SB), Y10, Y10
+	VPADDD       turnAlmostHalf<>+0(SB), Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VPACKUSDW    Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 32(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y8, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y8, Y7
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       128(DI), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VMULPS       160(DI), Y7, Y7
+	VPSRLD       $0x10, Y6, Y8
+	VPAND        turnLowest<>+0(SB), Y8, Y8
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPSRLD       $0x10, Y7, Y8
+	VPAND        turnLowest<>+0(SB), Y8, Y8
+	VPADDD       turnAlmostHalf<>+0(SB), Y7, Y7
+	VPADDD       Y8, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VPACKUSDW    Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 64(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       192(DI), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       224(DI), Y3, Y3
+	VPSRLD       $0x10, Y6, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPSRLD       $0x10, Y3, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y7, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPACKUSDW    Y3, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 96(AX)
+	PREFETCHT0   4224(AX)
+	VPMADDWD     turnSums<>+0(SB), Y9, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       256(DI), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       288(DI), Y6, Y6
+	VPSRLD       $0x10, Y3, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y7, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y6, Y7
+	VPAND        turnLowest<>+0(SB), Y7, Y7
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y7, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPACKUSDW    Y6, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 128(AX)
+	PREFETCHT0   4256(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       320(DI), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VMULPS       352(DI), Y5, Y5
+	VPSRLD       $0x10, Y3, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y6, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y5, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y5, Y5
+	VPADDD       Y6, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VPACKUSDW    Y5, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 160(AX)
+	PREFETCHT0   4288(AX)
+	VPMADDWD     turnSums<>+0(SB), Y4, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       384(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       416(DI), Y4, Y4
+	VPSRLD       $0x10, Y3, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y5, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y4, Y5
+	VPAND        turnLowest<>+0(SB), Y5, Y5
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y5, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPACKUSDW    Y4, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 192(AX)
+	PREFETCHT0   4320(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       448(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       480(DI), Y1, Y1
+	VPSRLD       $0x10, Y3, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y1, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD       Y0, Y1, Y1
+	VPSRLD       $0x10, Y1, Y1
+	VPACKUSDW    Y1, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000200, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func rotateCodesBack8BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), DX
+	MOVQ         scales+16(FP), BX
+	VMOVDQU      (BX), Y0
+	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPSRLD       $0x10, Y0, Y0
+	VPACKUSDW    Y0, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VPCMPEQW     X1, X3, X3
+	VPAND        turnMagnitude16<>+0(SB), X0, X2
+	VPCMPGTW     turnTop16<>+0(SB), X2, X2
+	VPANDN       X3, X2, X3
+	VPMOVMSKB    X3, BX
+	CMPL         BX, $0x0000ffff
+	JNE          bad
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      Y1, (SP)
+	VCVTPH2PS    X0, Y0
+	VMULPS       turnBlock128<>+0(SB), Y0, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMULPS       turnTop255<>+0(SB), Y1, Y3
+	VADDPS       Y0, Y3, Y3
+	VBROADCASTSS limit+40(FP), Y1
+	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y1, Y3, Y3
+	VMOVMSKPS    Y3, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VMOVMSKPS    Y0, BX
+	CMPL         BX, $0xff
+	JNE          bad
+	XORQ         BX, BX
+
+row:
+	MOVQ blocks+32(FP), SI
+	MOVQ DX, DI
+
+block:
+	VBROADCASTSS (SP)(BX*4), Y0
+	VMOVSS       32(SP)(BX*4), X2
+	VMOVDQU      (CX), Y1
+	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VMOVDQU      32(CX), Y3
+	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
+	VMOVDQU      64(CX), Y4
+	VPSHUFB      turnWords8<>+0(SB), Y4, Y4
+	VMOVDQU      96(CX), Y5
+	VPSHUFB      turnWords8<>+0(SB), Y5, Y5
+	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y6
+	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
+	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y7
+	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y8
+	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y9
+	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPADDW       Y7, Y6, Y10
+	VPSUBW       Y7, Y6, Y7
+	VPADDW       Y3, Y1, Y6
+	VPSUBW       Y3, Y1, Y3
+	VPADDW       Y9, Y8, Y1
+	VPSUBW       Y9, Y8, Y9
+	VPADDW       Y5, Y4, Y8
+	VPSUBW       Y5, Y4, Y5
+	VPADDW       Y1, Y10, Y4
+	VPSUBW       Y1, Y10, Y1
+	VPADDW       Y8, Y6, Y10
+	VPSUBW       Y8, Y6, Y8
+	VPADDW       Y9, Y7, Y6
+	VPSUBW       Y9, Y7, Y9
+	VPADDW       Y5, Y3, Y7
+	VPSUBW       Y5, Y3, Y5
+	VPUNPCKLDQ   Y10, Y4, Y3
+	VPUNPCKHDQ   Y10, Y4, Y4
+	VPUNPCKLDQ   Y7, Y6, Y10
+	VPUNPCKHDQ   Y7, Y6, Y6
+	VPUNPCKLDQ   Y8, Y1, Y7
+	VPUNPCKHDQ   Y8, Y1, Y1
+	VPUNPCKLDQ   Y5, Y9, Y8
+	VPUNPCKHDQ   Y5, Y9, Y5
+	VPADDW       Y4, Y3, Y9
+	VPSUBW       Y4, Y3, Y4
+	VPADDW       Y6, Y10, Y3
+	VPSUBW       Y6, Y10, Y6
+	VPADDW       Y1, Y7, Y10
+	VPSUBW       Y1, Y7, Y1
+	VPADDW       Y5, Y8, Y7
+	VPSUBW       Y5, Y8, Y5
+	VPUNPCKLQDQ  Y4, Y9, Y8
+	VPUNPCKHQDQ  Y4, Y9, Y4
+	VPUNPCKLQDQ  Y6, Y3, Y9
+	VPUNPCKHQDQ  Y6, Y3, Y3
+	VPUNPCKLQDQ  Y1, Y10, Y6
+	VPUNPCKHQDQ  Y1, Y10, Y1
+	VPUNPCKLQDQ  Y5, Y7, Y10
+	VPUNPCKHQDQ  Y5, Y7, Y5
+	VPADDW       Y4, Y8, Y7
+	VPSUBW       Y4, Y8, Y4
+	VPADDW       Y3, Y9, Y8
+	VPSUBW       Y3, Y9, Y3
+	VPADDW       Y1, Y6, Y9
+	VPSUBW       Y1, Y6, Y1
+	VPADDW       Y5, Y10, Y6
+	VPSUBW       Y5, Y10, Y5
+	VINSERTI128  $0x01, X4, Y7, Y10
+	VPERM2I128   $0x31, Y4, Y7, Y4
+	VINSERTI128  $0x01, X3, Y8, Y7
+	VPERM2I128   $0x31, Y3, Y8, Y3
+	VINSERTI128  $0x01, X1, Y9, Y8
+	VPERM2I128   $0x31, Y1, Y9, Y1
+	VINSERTI128  $0x01, X5, Y6, Y9
+	VPERM2I128   $0x31, Y5, Y6, Y5
+	VPADDW       Y4, Y10, Y6
+	VPSUBW       Y4, Y10, Y4
+	VPADDW       Y3, Y7, Y10
+	VPSUBW       Y3, Y7, Y3
+	VPADDW       Y1, Y8, Y7
+	VPSUBW       Y1, Y8, Y1
+	VPADDW       Y5, Y9, Y8
+	VPSUBW       Y5, Y9, Y5
+	PREFETCHT0   4096(AX)
+	VPMADDWD     turnSums<>+0(SB), Y6, Y9
+	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y0, Y9, Y9
+	VADDPS       Y2, Y9, Y9
+	VMULPS       (DI), Y9, Y9
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       32(DI), Y6, Y6
+	VPSRLD       $0x10, Y9, Y11
+	VPAND        turnLowest<>+0(SB), Y11, Y11
+	VPADDD       turnAlmostHalf<>+0(SB), Y9, Y9
+	VPADDD       Y11, Y9, Y9
+	VPSRLD       $0x10, Y9, Y9
+	VPSRLD       $0x10, Y6, Y11
+	VPAND        turnLowest<>+0(SB), Y11, Y11
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y11, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPACKUSDW    Y6, Y9, Y9
+	VPERMQ       $0xd8, Y9, Y9
+	VMOVDQU      Y9, (AX)
+	PREFETCHT0   4128(AX)
+	VPMADDWD     turnSums<>+0(SB), Y4, Y6
+	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       64(DI), Y6, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       96(DI), Y4, Y4
+	VPSRLD       $0x10, Y6, Y9
+	VPAND        turnLowest<>+0(SB), Y9, Y9
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPSRLD       $0x10, Y4, Y9
+	VPAND        turnLowest<>+0(SB), Y9, Y9
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y9, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPACKUSDW    Y4, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVDQU      Y6, 32(AX)
+	PREFETCHT0   4160(AX)
+	VPMADDWD     turnSums<>+0(SB), Y10, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       128(DI), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMULPS       160(DI), Y6, Y6
+	VPSRLD       $0x10, Y4, Y9
+	VPAND        turnLowest<>+0(SB), Y9, Y9
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y9, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y6, Y9
+	VPAND        turnLowest<>+0(SB), Y9, Y9
+	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VPACKUSDW    Y6, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 64(AX)
+	PREFETCHT0   4192(AX)
+	VPMADDWD     turnSums<>+0(SB), Y3, Y4
+	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       192(DI), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       224(DI), Y3, Y3
+	VPSRLD       $0x10, Y4, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPSRLD       $0x10, Y3, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y6, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPACKUSDW    Y3, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VMOVDQU      Y4, 96(AX)
+	PREFETCHT0   4224(AX)
+	VPMADDWD     turnSums<>+0(SB), Y7, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       256(DI), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       288(DI), Y4, Y4
+	VPSRLD       $0x10, Y3, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y6, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y4, Y6
+	VPAND        turnLowest<>+0(SB), Y6, Y6
+	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VPACKUSDW    Y4, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 128(AX)
+	PREFETCHT0   4256(AX)
+	VPMADDWD     turnSums<>+0(SB), Y1, Y3
+	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       320(DI), Y3, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       352(DI), Y1, Y1
+	VPSRLD       $0x10, Y3, Y4
+	VPAND        turnLowest<>+0(SB), Y4, Y4
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPSRLD       $0x10, Y1, Y4
+	VPAND        turnLowest<>+0(SB), Y4, Y4
+	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x10, Y1, Y1
+	VPACKUSDW    Y1, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, 160(AX)
+	PREFETCHT0   4288(AX)
+	VPMADDWD     turnSums<>+0(SB), Y8, Y1
+	VPMADDWD     turnDifferences<>+0(SB), Y8, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       384(DI), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       416(DI), Y3, Y3
+	VPSRLD       $0x10, Y1, Y4
+	VPAND        turnLowest<>+0(SB), Y4, Y4
+	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD       Y4, Y1, Y1
+	VPSRLD       $0x10, Y1, Y1
+	VPSRLD       $0x10, Y3, Y4
+	VPAND        turnLowest<>+0(SB), Y4, Y4
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y4, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPACKUSDW    Y3, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VMOVDQU      Y1, 192(AX)
+	PREFETCHT0   4320(AX)
+	VPMADDWD     turnSums<>+0(SB), Y5, Y1
+	VPMADDWD     turnDifferences<>+0(SB), Y5, Y3
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMULPS       448(DI), Y1, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       480(DI), Y3, Y3
+	VPSRLD       $0x10, Y1, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPADDD       Y0, Y1, Y1
+	VPSRLD       $0x10, Y1, Y1
+	VPSRLD       $0x10, Y3, Y0
+	VPAND        turnLowest<>+0(SB), Y0, Y0
+	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPADDD       Y0, Y3, Y3
+	VPSRLD       $0x10, Y3, Y3
+	VPACKUSDW    Y3, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VMOVDQU      Y1, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000200, DI
+	DECQ         SI
+	JNZ          block
+	INCQ         BX
+	CMPQ         BX, $0x08
+	JNE          row
+	MOVB         $0x01, AL
+	MOVB         AL, ret+48(FP)
+	VZEROUPPER
+	RET
+
+bad:
+	MOVB $0x00, AL
+	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET

@@ -32,12 +32,10 @@ func widenHadamard(_ bool, _ int, _ *float32, _, _ *uint16, _ *float32, _ float3
 	panic("kern: no vector kernels")
 }
 
-func hadamardNarrow(_ bool, _ int, _ *uint16, _, _ *float32) { panic("kern: no vector kernels") }
-
 func quantizeRows(_ bool, _ int, _, _ *byte, _, _ *float32, _ int, _ float32) bool {
 	panic("kern: no vector kernels")
 }
 
-func dequantizeRows(_ bool, _ int, _ *float32, _, _ *byte, _ int, _ float32) bool {
+func rotateCodesBack(_ bool, _, _ int, _ *uint16, _, _ *byte, _ *float32, _ int, _ float32) bool {
 	panic("kern: no vector kernels")
 }

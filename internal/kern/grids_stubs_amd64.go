@@ -20,12 +20,6 @@ func quantizeTiles2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16,
 //go:noescape
 func quantizeRows2F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
 
-// dequantizeRows2F16AVX2 undoes quantizeRows. It returns false for a scale or minimum that is none, and for values
-// of limit or more.
-//
-//go:noescape
-func dequantizeRows2F16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-
 // dequantizeGroups2F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
 //
@@ -61,12 +55,6 @@ func quantizeTiles4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16,
 //
 //go:noescape
 func quantizeRows4F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
-
-// dequantizeRows4F16AVX2 undoes quantizeRows. It returns false for a scale or minimum that is none, and for values
-// of limit or more.
-//
-//go:noescape
-func dequantizeRows4F16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
 
 // dequantizeGroups4F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -104,12 +92,6 @@ func quantizeTiles8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16,
 //go:noescape
 func quantizeRows8F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
 
-// dequantizeRows8F16AVX2 undoes quantizeRows. It returns false for a scale or minimum that is none, and for values
-// of limit or more.
-//
-//go:noescape
-func dequantizeRows8F16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-
 // dequantizeGroups8F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
 //
@@ -139,12 +121,6 @@ func quantizeTiles2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //
 //go:noescape
 func quantizeRows2BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
-
-// dequantizeRows2BF16AVX2 undoes quantizeRows. It returns false for a scale or minimum that is none, and for values
-// of limit or more.
-//
-//go:noescape
-func dequantizeRows2BF16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
 
 // dequantizeGroups2BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -182,12 +158,6 @@ func quantizeTiles4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeRows4BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
 
-// dequantizeRows4BF16AVX2 undoes quantizeRows. It returns false for a scale or minimum that is none, and for values
-// of limit or more.
-//
-//go:noescape
-func dequantizeRows4BF16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-
 // dequantizeGroups4BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
 //
@@ -224,12 +194,6 @@ func quantizeTiles8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeRows8BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
 
-// dequantizeRows8BF16AVX2 undoes quantizeRows. It returns false for a scale or minimum that is none, and for values
-// of limit or more.
-//
-//go:noescape
-func dequantizeRows8BF16AVX2(v *float32, codes *byte, scales *byte, n int, limit float32) bool
-
 // dequantizeGroups8BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
 //
@@ -254,11 +218,26 @@ func hadamard64AVX2(v *float32, before *float32, after *float32, rows int)
 //go:noescape
 func widenHadamardF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
 
-// hadamardNarrowF16x64AVX2 transforms rows, multiplies them by after and rounds them to 16 bits, which have to hold them.
-// The order of v and after is widenHadamard's.
+// rotateCodesBack2F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
 //
 //go:noescape
-func hadamardNarrowF16x64AVX2(dst *uint16, v *float32, after *float32, rows int)
+func rotateCodesBack2F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack4F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack4F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack8F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack8F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
 // widenHadamardBF16x64AVX2 multiplies eight rows by signs (+0 or -0), transforms them and multiplies by a factor. It sets ends to
 // the smallest of each and then the largest, not finite if a value is not, and returns false where sums
@@ -267,11 +246,26 @@ func hadamardNarrowF16x64AVX2(dst *uint16, v *float32, after *float32, rows int)
 //go:noescape
 func widenHadamardBF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
 
-// hadamardNarrowBF16x64AVX2 transforms rows, multiplies them by after and rounds them to 16 bits, which have to hold them.
-// The order of v and after is widenHadamard's.
+// rotateCodesBack2BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
 //
 //go:noescape
-func hadamardNarrowBF16x64AVX2(dst *uint16, v *float32, after *float32, rows int)
+func rotateCodesBack2BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack4BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack4BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack8BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack8BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
 // hadamard128AVX2 multiplies rows by before, transforms them, and multiplies them by after.
 //
@@ -285,11 +279,26 @@ func hadamard128AVX2(v *float32, before *float32, after *float32, rows int)
 //go:noescape
 func widenHadamardF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
 
-// hadamardNarrowF16x128AVX2 transforms rows, multiplies them by after and rounds them to 16 bits, which have to hold them.
-// The order of v and after is widenHadamard's.
+// rotateCodesBack2F16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
 //
 //go:noescape
-func hadamardNarrowF16x128AVX2(dst *uint16, v *float32, after *float32, rows int)
+func rotateCodesBack2F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack4F16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack4F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack8F16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack8F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
 // widenHadamardBF16x128AVX2 multiplies eight rows by signs (+0 or -0), transforms them and multiplies by a factor. It sets ends to
 // the smallest of each and then the largest, not finite if a value is not, and returns false where sums
@@ -298,8 +307,23 @@ func hadamardNarrowF16x128AVX2(dst *uint16, v *float32, after *float32, rows int
 //go:noescape
 func widenHadamardBF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
 
-// hadamardNarrowBF16x128AVX2 transforms rows, multiplies them by after and rounds them to 16 bits, which have to hold them.
-// The order of v and after is widenHadamard's.
+// rotateCodesBack2BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
 //
 //go:noescape
-func hadamardNarrowBF16x128AVX2(dst *uint16, v *float32, after *float32, rows int)
+func rotateCodesBack2BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack4BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack4BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
+
+// rotateCodesBack8BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
+// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
+// row of codes that might have values of limit or more.
+//
+//go:noescape
+func rotateCodesBack8BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool

@@ -40,19 +40,6 @@ func WidenHadamard(bf16 bool, dst []float32, src, signs []uint16, factor float32
 	return widenHadamard(bf16, dim, &dst[0], &src[0], &signs[0], &ends[0], factor)
 }
 
-// HadamardNarrow sets RowsAtOnce rows of dst to v, transformed, multiplied by after and rounded to
-// 16 bits, which have to hold the values. v and after are in the order of WidenHadamard. It returns
-// false, and does nothing, where there is no kernel for such rows.
-func HadamardNarrow(bf16 bool, dst []uint16, v, after []float32) bool {
-	dim := len(after)
-	if !hasHadamard(dim) {
-		return false
-	}
-	dst, v = dst[:RowsAtOnce*dim], v[:RowsAtOnce*dim]
-	hadamardNarrow(bf16, dim, &dst[0], &v[0], &after[0])
-	return true
-}
-
 // QuantizeRows writes the codes of RowsAtOnce rows of v, in the order of WidenHadamard, packed, and
 // for each a binary16 scale and minimum, of the range ends times clip. As in QuantizeGroups, but
 // codes are cut at both ends. It returns false, and leaves anything, where there is no kernel, clip
@@ -70,13 +57,18 @@ func QuantizeRows(bf16 bool, bits int, codes, scales []byte, v []float32, ends *
 	return quantizeRows(bf16, bits, &codes[0], &scales[0], &v[0], &ends[0], n, clip)
 }
 
-// DequantizeRows undoes QuantizeRows. It returns false where there is no kernel, a scale or minimum
-// is none, or a value's magnitude might be limit or more.
-func DequantizeRows(bf16 bool, bits int, v []float32, codes, scales []byte, limit float32) bool {
-	n := len(v) / RowsAtOnce
-	if level < AVX2 || n < 32 || n%32 != 0 {
+// RotateCodesBack sets RowsAtOnce rows of dst, of len(back) channels each, to what codes, packed bits
+// wide, and binary16 scales and minima stand for. Codes are transformed by the matrix of Hadamard in
+// blocks of so many channels, multiplied by their row's scale, the minimum times block added to the
+// first of each block, multiplied by back and rounded to 16 bits, every step rounded. It returns
+// false where there is no kernel, a scale or minimum is none, or the magnitude of what a code stands
+// for might be limit or more.
+func RotateCodesBack(bf16 bool, bits, block int, dst []uint16, codes, scales []byte, back []float32,
+	limit float32) bool {
+	dim := len(back)
+	if !hasHadamard(block) || dim == 0 || dim%block != 0 {
 		return false
 	}
-	codes, scales = codes[:n*bits], scales[:4*RowsAtOnce]
-	return dequantizeRows(bf16, bits, &v[0], &codes[0], &scales[0], n, limit)
+	dst, codes, scales = dst[:RowsAtOnce*dim], codes[:dim*bits], scales[:4*RowsAtOnce]
+	return rotateCodesBack(bf16, bits, block, &dst[0], &codes[0], &scales[0], &back[0], dim/block, limit)
 }

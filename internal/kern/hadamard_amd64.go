@@ -15,19 +15,6 @@ func widenHadamard(bf16 bool, dim int, dst *float32, src, signs *uint16, ends *f
 	return widenHadamardF16x128AVX2(dst, src, signs, ends, factor)
 }
 
-func hadamardNarrow(bf16 bool, dim int, dst *uint16, v, after *float32) {
-	switch {
-	case bf16 && dim == 64:
-		hadamardNarrowBF16x64AVX2(dst, v, after, RowsAtOnce)
-	case bf16:
-		hadamardNarrowBF16x128AVX2(dst, v, after, RowsAtOnce)
-	case dim == 64:
-		hadamardNarrowF16x64AVX2(dst, v, after, RowsAtOnce)
-	default:
-		hadamardNarrowF16x128AVX2(dst, v, after, RowsAtOnce)
-	}
-}
-
 func quantizeRows(bf16 bool, bits int, codes, scales *byte, v, ends *float32, n int, clip float32) bool {
 	switch {
 	case bf16 && bits == 2:
@@ -46,20 +33,45 @@ func quantizeRows(bf16 bool, bits int, codes, scales *byte, v, ends *float32, n 
 	return false
 }
 
-func dequantizeRows(bf16 bool, bits int, v *float32, codes, scales *byte, n int, limit float32) bool {
+func rotateCodesBack(bf16 bool, bits, block int, dst *uint16, codes, scales *byte, back *float32,
+	blocks int, limit float32) bool {
 	switch {
-	case bf16 && bits == 2:
-		return dequantizeRows2BF16AVX2(v, codes, scales, n, limit)
-	case bf16 && bits == 4:
-		return dequantizeRows4BF16AVX2(v, codes, scales, n, limit)
-	case bf16 && bits == 8:
-		return dequantizeRows8BF16AVX2(v, codes, scales, n, limit)
-	case bits == 2:
-		return dequantizeRows2F16AVX2(v, codes, scales, n, limit)
-	case bits == 4:
-		return dequantizeRows4F16AVX2(v, codes, scales, n, limit)
-	case bits == 8:
-		return dequantizeRows8F16AVX2(v, codes, scales, n, limit)
+	case bf16 && block == 64:
+		switch bits {
+		case 2:
+			return rotateCodesBack2BF16x64AVX2(dst, codes, scales, back, blocks, limit)
+		case 4:
+			return rotateCodesBack4BF16x64AVX2(dst, codes, scales, back, blocks, limit)
+		case 8:
+			return rotateCodesBack8BF16x64AVX2(dst, codes, scales, back, blocks, limit)
+		}
+	case bf16:
+		switch bits {
+		case 2:
+			return rotateCodesBack2BF16x128AVX2(dst, codes, scales, back, blocks, limit)
+		case 4:
+			return rotateCodesBack4BF16x128AVX2(dst, codes, scales, back, blocks, limit)
+		case 8:
+			return rotateCodesBack8BF16x128AVX2(dst, codes, scales, back, blocks, limit)
+		}
+	case block == 64:
+		switch bits {
+		case 2:
+			return rotateCodesBack2F16x64AVX2(dst, codes, scales, back, blocks, limit)
+		case 4:
+			return rotateCodesBack4F16x64AVX2(dst, codes, scales, back, blocks, limit)
+		case 8:
+			return rotateCodesBack8F16x64AVX2(dst, codes, scales, back, blocks, limit)
+		}
+	default:
+		switch bits {
+		case 2:
+			return rotateCodesBack2F16x128AVX2(dst, codes, scales, back, blocks, limit)
+		case 4:
+			return rotateCodesBack4F16x128AVX2(dst, codes, scales, back, blocks, limit)
+		case 8:
+			return rotateCodesBack8F16x128AVX2(dst, codes, scales, back, blocks, limit)
+		}
 	}
 	return false
 }

@@ -2,8 +2,57 @@ package kern
 
 import (
 	"fmt"
+	mathbits "math/bits"
 	"testing"
 )
+
+// One code of 1, at every place of every row, gives a column of the matrix.
+func TestRotateCodesBackIsAHadamardMatrix(t *testing.T) {
+	for level := CurrentLevel(); level > Generic; level-- {
+		restore := SetLevel(level)
+		for _, block := range []int{64, 128} {
+			for _, bits := range []int{2, 4, 8} {
+				for _, blocks := range []int{1, 3} {
+					for at := range block * blocks {
+						columnOfHadamard(t, bits, block, blocks, at)
+					}
+				}
+			}
+		}
+		restore()
+	}
+}
+
+// columnOfHadamard has a code of 1 at channel at, a scale of 2 in odd rows, and a minimum of 4.
+func columnOfHadamard(t *testing.T, bits, block, blocks, at int) {
+	dim := block * blocks
+	codes, scales := make([]byte, dim*bits), make([]byte, 4*RowsAtOnce)
+	back, dst := make([]float32, dim), make([]uint16, RowsAtOnce*dim)
+	for i := range back {
+		back[i] = 0.5 - float32(i&1)
+	}
+	for r := range RowsAtOnce {
+		copy(scales[4*r:], []byte{0, 0x3c + byte(r&1)<<2, 0, 0x44})
+		codes[(r*dim+at)*bits/8] |= 1 << (at * bits % 8)
+	}
+	if !RotateCodesBack(false, bits, block, dst, codes, scales, back, 1e4) {
+		t.Fatalf("%v has no kernel for %d bits in blocks of %d", CurrentLevel(), bits, block)
+	}
+	for i, got := range dst {
+		row, c := i/dim, i%dim
+		want := float32(0)
+		if c/block == at/block {
+			want = float32(1+row&1) * float32(1-2*(mathbits.OnesCount(uint(c%block&(at%block)))&1))
+		}
+		if c%block == 0 {
+			want += float32(4 * block)
+		}
+		if want *= back[c]; F16ToF32(got) != want {
+			t.Fatalf("%v, %d bits, %d blocks of %d, code %d: channel %d of row %d is %v, want %v",
+				CurrentLevel(), bits, blocks, block, at, c, row, F16ToF32(got), want)
+		}
+	}
+}
 
 // BenchmarkHadamard works in the first-level cache.
 func BenchmarkHadamard(b *testing.B) {
@@ -31,8 +80,7 @@ func BenchmarkHadamard(b *testing.B) {
 			}
 			run("widen", func() bool { return WidenHadamard(bf16, vals, src, signs, 1, &ends) })
 			run("quantize", func() bool { return QuantizeRows(bf16, 4, codes, scales, vals, &ends, 0.95) })
-			run("dequantize", func() bool { return DequantizeRows(bf16, 4, vals, codes, scales, 1e4) })
-			run("narrow", func() bool { return HadamardNarrow(bf16, src, vals, before) })
+			run("restore", func() bool { return RotateCodesBack(bf16, 4, dim, src, codes, scales, before, 1e4) })
 		}
 	}
 }

@@ -21,15 +21,14 @@ type Hadamard struct {
 	norm       float32
 	norms      []float32 // norm, for every channel
 	flips      []uint16  // -0 where sign is -1, else +0
-	backPairs  []float32
 }
 
 // NewHadamard returns the rotation of vectors of dim channels with signs drawn from seed, or
 // without signs if signed is false.
 func NewHadamard(dim int, seed uint64, signed bool) Hadamard {
-	f := make([]float32, 4*dim)
-	h := Hadamard{block: dim & -dim, sign: f[:dim:dim], back: f[dim : 2*dim : 2*dim],
-		backPairs: f[2*dim : 3*dim : 3*dim], norms: f[3*dim:], flips: make([]uint16, dim)}
+	f := make([]float32, 3*dim)
+	h := Hadamard{block: dim & -dim, sign: f[:dim:dim], back: f[dim : 2*dim : 2*dim], norms: f[2*dim:],
+		flips: make([]uint16, dim)}
 	h.norm = float32(1 / math.Sqrt(float64(h.block)))
 	state := seed
 	for i := range dim {
@@ -38,28 +37,19 @@ func NewHadamard(dim int, seed uint64, signed bool) Hadamard {
 			h.sign[i], h.back[i], h.flips[i] = -1, -h.norm, 0x8000
 		}
 	}
-	for i := range dim &^ 15 {
-		h.backPairs[i&^15|i&1<<3|i&15>>1] = h.back[i]
-	}
 	return h
 }
 
-// A Matrix is a rotation in the terms of kern: what it multiplies by, if the whole vector is one
-// block. Its slices must not be changed.
+// A Matrix is a rotation in the terms of kern: what it multiplies by. Its slices must not be changed.
 type Matrix struct {
+	Block  int       // channels that are transformed together
 	Flips  []uint16  // -0 for channels that Forward negates before the matrix, else +0
 	Factor float32   // of all channels after it
-	Back   []float32 // factors after the matrix of Inverse, in the order of kern.WidenHadamard
+	Back   []float32 // factors after the matrix of Inverse
 }
 
-// Matrix returns h in the terms of kern, for rows of one type, and false if it has more than one block.
-func (h *Hadamard) Matrix(bf16 bool) (Matrix, bool) {
-	m := Matrix{h.flips, h.norm, h.back}
-	if bf16 {
-		m.Back = h.backPairs
-	}
-	return m, h.block == len(h.sign)
-}
+// Matrix returns h in the terms of kern.
+func (h *Hadamard) Matrix() Matrix { return Matrix{h.block, h.flips, h.norm, h.back} }
 
 // splitmix is the generator of Steele, Lea and Flood (2014); it is portable and has no state but
 // its counter.
@@ -96,6 +86,27 @@ func (h Hadamard) Inverse(v []float32) {
 	for at := 0; at < len(v); at += h.block {
 		block := v[at : at+h.block]
 		FWHT(block)
+		for i := range block {
+			block[i] *= h.back[at+i]
+		}
+	}
+}
+
+// InverseCodes is Inverse of codes[i]·scale + least, rounded otherwise: the matrix is applied to the
+// codes, which is exact, and scale after it. What is added to all channels of a block comes back in
+// the first.
+func (h Hadamard) InverseCodes(v []float32, codes []byte, scale, least float32) {
+	for i, c := range codes {
+		v[i] = float32(c)
+	}
+	least = float32(least * float32(h.block))
+	for at := 0; at < len(v); at += h.block {
+		block := v[at : at+h.block]
+		FWHT(block)
+		for i := range block {
+			block[i] = float32(block[i] * scale)
+		}
+		block[0] += least
 		for i := range block {
 			block[i] *= h.back[at+i]
 		}

@@ -53,6 +53,24 @@ func TestHadamardKeepsLengthsAndComesBack(t *testing.T) {
 	}
 }
 
+func TestInverseCodesIsInverseOfWhatTheyStandFor(t *testing.T) {
+	for _, dim := range []int{1, 64, 80, 96, 128, 576} {
+		h := NewHadamard(dim, 42, true)
+		codes, want, got := make([]byte, dim), make([]float32, dim), make([]float32, dim)
+		for i := range codes {
+			codes[i] = byte(i * 7 % 16)
+			want[i] = float32(codes[i])*0.3 - 2.1
+		}
+		h.InverseCodes(got, codes, 0.3, -2.1)
+		h.Inverse(want)
+		for i := range got {
+			if math.Abs(float64(got[i]-want[i])) > 1e-5 {
+				t.Fatalf("dim %d: v[%d] = %v, want %v", dim, i, got[i], want[i])
+			}
+		}
+	}
+}
+
 func TestSignsDependOnTheSeed(t *testing.T) {
 	a, b := NewHadamard(128, 1, true), NewHadamard(128, 2, true)
 	same := 0

@@ -234,41 +234,6 @@ func foldRows(m Mem, by op) VecVirtual {
 	return r[0]
 }
 
-// hadamardNarrow is hadamard of rows that become 16-bit floats.
-func hadamardNarrow(bf16 bool, dim int) {
-	name := rowsName("hadamardNarrow", bf16, dim)
-	TEXT(name, NOSPLIT, "func(dst *uint16, v, after *float32, rows int)")
-	Pragma("noescape")
-	Doc(name+" transforms rows, multiplies them by after and rounds them to 16 bits, which have to hold them.",
-		"The order of v and after is widenHadamard's.")
-	dst, v, after, rows := ptr("dst"), ptr("v"), ptr("after"), ptr("rows")
-	frame := AllocLocal(256)
-	t := newTurner()
-	Label("row")
-	held := map[int]VecVirtual{}
-	t.transform(dim, bf16, frame, func(i int) VecVirtual { return load(Mem{Base: v, Disp: 32 * i}) },
-		func(i int, x VecVirtual) {
-			if i%4 == 0 {
-				PREFETCHT0(Mem{Base: dst, Disp: 16*i + ahead})
-			}
-			VMULPS(Mem{Base: after, Disp: 32 * i}, x, x)
-			switch {
-			case !bf16:
-				VCVTPS2PH(Imm(0), x, Mem{Base: dst, Disp: 16 * i})
-			case i%2 == 0:
-				held[i] = x
-			default:
-				VMOVDQU(alternate(held[i-1], x), Mem{Base: dst, Disp: 16 * (i - 1)})
-			}
-		})
-	advance(v, 4*dim)
-	advance(dst, 2*dim)
-	DECQ(rows)
-	JNZ(LabelRef("row"))
-	VZEROUPPER()
-	RET()
-}
-
 // quantizeRows quantises eight rows of float32 whose range is known, in widenHadamard's order.
 func (k kernel) quantizeRows() {
 	name := k.name("quantizeRows")
@@ -349,64 +314,4 @@ func returnBool() {
 	Store(ok, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
-}
-
-// dequantizeRows undoes quantizeRows.
-func (k kernel) dequantizeRows() {
-	name := k.name("dequantizeRows")
-	TEXT(name, NOSPLIT, "func(v *float32, codes, scales *byte, n int, limit float32) bool")
-	Pragma("noescape")
-	Doc(name+" undoes quantizeRows. It returns false for a scale or minimum that is none, and for values",
-		"of limit or more.")
-	v, codes, scales := ptr("v"), ptr("codes"), ptr("scales")
-	grids := AllocLocal(64)
-	pairs, s := load(Mem{Base: scales}), YMM()
-	VPAND(data("lowerHalf", 0xffff), pairs, s)
-	VPSRLD(Imm(16), pairs, pairs)
-	VPACKUSDW(pairs, s, s)
-	VPERMQ(Imm(0xd8), s, s)
-	m, t, good := XMM(), XMM(), XMM()
-	VEXTRACTI128(Imm(1), s, m)
-	top := data("top16", 0x7bff7bff)
-	VPMINUW(top, s.AsX(), good)
-	VPCMPEQW(s.AsX(), good, good)
-	VPAND(data("magnitude16", 0x7fff7fff), m, t)
-	VPCMPGTW(top, t, t)
-	VPANDN(good, t, good)
-	r := GP32()
-	VPMOVMSKB(good, r)
-	CMPL(r, U32(0xffff))
-	JNE(LabelRef("bad"))
-	scales32, minima32, limit := YMM(), YMM(), broadcastArg("limit")
-	VCVTPH2PS(s.AsX(), scales32)
-	VMOVUPS(scales32, grids)
-	VCVTPH2PS(m, minima32)
-	VMOVUPS(minima32, grids.Offset(32))
-	VMULPS(k.topFloat(), scales32, scales32)
-	VADDPS(minima32, scales32, scales32) // the largest code's value
-	for _, x := range []VecVirtual{scales32, minima32} {
-		VANDPS(magnitude(), x, x)
-		VCMPPS(Imm(0x11), limit, x, x)
-		unlessGood(x, "bad")
-	}
-
-	row, left := GP64(), GP64()
-	XORQ(row, row)
-	Label("row")
-	scale, low := broadcast(grids.Idx(row, 4)), broadcast(grids.Offset(32).Idx(row, 4))
-	Load(Param("n"), left)
-	Label("values")
-	x, y := k.spread(Mem{Base: codes})
-	value(x, scale, low)
-	value(y, scale, low)
-	VMOVUPS(x, Mem{Base: v})
-	VMOVUPS(y, Mem{Base: v, Disp: 32})
-	advance(v, 64)
-	advance(codes, 2*k.bits)
-	SUBQ(Imm(16), left)
-	JNZ(LabelRef("values"))
-	INCQ(row)
-	CMPQ(row, Imm(8))
-	JNE(LabelRef("row"))
-	returnBool()
 }

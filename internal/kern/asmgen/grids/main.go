@@ -9,6 +9,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"kvgauge/internal/kern/asmgen/rotated"
 )
 
 func main() {
@@ -18,7 +20,6 @@ func main() {
 			k.quantizeGroups()
 			k.quantizeTiles()
 			k.quantizeRows()
-			k.dequantizeRows()
 			k.dequantizeGroups()
 			k.dequantizeTiles()
 			if k.bits < 8 { // the others have too much to do to keep up
@@ -31,7 +32,9 @@ func main() {
 		hadamard(dim)
 		for _, bf16 := range []bool{false, true} {
 			widenHadamard(bf16, dim)
-			hadamardNarrow(bf16, dim)
+			for _, bits := range []int{2, 4, 8} {
+				rotated.Codes{BF16: bf16, Bits: bits, Block: dim}.Write()
+			}
 		}
 	}
 	Generate()
