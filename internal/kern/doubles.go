@@ -113,3 +113,18 @@ func ScaledSums(sum, square []float64, x []float32, scale []float64, step, strid
 		}
 	}
 }
+
+// Turn64 sets a to c·a - s·b and b to s·a + c·b, which have equal length: a rotation in a plane.
+func Turn64(a, b []float64, s, c float64) {
+	b = b[:len(a)]
+	n := 0
+	if level >= AVX2 && len(a) >= 8 {
+		n = len(a) &^ 7
+		turn64AVX2(&a[0], &b[0], s, c, n)
+	}
+	for i := n; i < len(a); i++ {
+		x, y := a[i], b[i]
+		b[i] = float64(s*x) + float64(c*y)
+		a[i] = float64(c*x) - float64(s*y)
+	}
+}

@@ -228,3 +228,42 @@ rows:
 	JNZ          columns
 	VZEROUPPER
 	RET
+
+// func turn64AVX2(a *float64, b *float64, s float64, c float64, cols int)
+// Requires: AVX, AVX2, SSE2
+TEXT ·turn64AVX2(SB), NOSPLIT, $0-40
+	MOVQ         a+0(FP), AX
+	MOVQ         b+8(FP), CX
+	MOVSD        s+16(FP), X0
+	VBROADCASTSD X0, Y0
+	MOVSD        c+24(FP), X1
+	VBROADCASTSD X1, Y1
+	MOVQ         cols+32(FP), DX
+
+columns:
+	VMOVUPD (AX), Y2
+	VMOVUPD 32(AX), Y3
+	VMOVUPD (CX), Y4
+	VMOVUPD 32(CX), Y5
+	VMULPD  Y0, Y2, Y6
+	VMULPD  Y1, Y4, Y7
+	VADDPD  Y7, Y6, Y6
+	VMULPD  Y1, Y2, Y2
+	VMULPD  Y0, Y4, Y4
+	VSUBPD  Y4, Y2, Y2
+	VMULPD  Y0, Y3, Y4
+	VMULPD  Y1, Y5, Y7
+	VADDPD  Y7, Y4, Y4
+	VMULPD  Y1, Y3, Y3
+	VMULPD  Y0, Y5, Y5
+	VSUBPD  Y5, Y3, Y3
+	VMOVUPD Y2, (AX)
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD Y6, (CX)
+	VMOVUPD Y4, 32(CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x08, DX
+	JNZ     columns
+	VZEROUPPER
+	RET

@@ -17,3 +17,5 @@ func apply64AVX2(_ *float64, _, _, _ int, _, _, _, _ *float64) { panic("kern: no
 func scaledSumsAVX2(_, _ *float64, _ *float32, _ *float64, _, _, _, _ int) {
 	panic("kern: no vector kernels")
 }
+
+func turn64AVX2(_, _ *float64, _, _ float64, _ int) { panic("kern: no vector kernels") }

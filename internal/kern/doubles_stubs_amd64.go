@@ -25,3 +25,8 @@ func apply64AVX2(a *float64, lda int, rows int, cols int, rz *float64, rn *float
 //
 //go:noescape
 func scaledSumsAVX2(sum *float64, square *float64, x *float32, scale *float64, step int, stride int, cols int, rows int)
+
+// turn64AVX2 sets a to c·a - s·b and b to s·a + c·b; cols is a positive multiple of 8.
+//
+//go:noescape
+func turn64AVX2(a *float64, b *float64, s float64, c float64, cols int)

@@ -53,6 +53,7 @@ func doubles(seed uint64, rows, cols, k int) []float64 {
 	}
 	sums := noise64(rng, 2*cols)
 	ScaledSums(sums[:cols], sums[cols:], x, r[:rows], 1+k%3, lda)
+	Turn64(acc[:cols], acc[cols:], r[0], r[rows])
 	return slices.Concat(out, m, acc, sums)
 }
 

@@ -108,19 +108,9 @@ func sweepVectors(d, e, z []float64, l, m int) {
 		p = float64(s * r)
 		d[i+1] = g + p
 		g = float64(c*r) - b
-		turnRows(z[i*n:(i+1)*n], z[(i+1)*n:(i+2)*n], s, c)
+		kern.Turn64(z[i*n:(i+1)*n], z[(i+1)*n:(i+2)*n], s, c)
 	}
 	d[l] -= p
 	e[l] = g
 	e[m] = 0
-}
-
-// turnRows rotates the plane of two rows.
-func turnRows(a, b []float64, s, c float64) {
-	b = b[:len(a)]
-	for k, x := range a {
-		y := b[k]
-		b[k] = float64(s*x) + float64(c*y)
-		a[k] = float64(c*x) - float64(s*y)
-	}
 }

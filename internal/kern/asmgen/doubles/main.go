@@ -13,6 +13,7 @@ func main() {
 	reflect()
 	apply()
 	scaled()
+	turn()
 	Generate()
 }
 
@@ -48,6 +49,14 @@ func load(m Register, y [2]VecVirtual) {
 func store(y [2]VecVirtual, m Register) {
 	VMOVUPD(y[0], Mem{Base: m})
 	VMOVUPD(y[1], Mem{Base: m, Disp: 32})
+}
+
+// broadcast returns a factor in every lane.
+func broadcast(name string) VecVirtual {
+	x, y := XMM(), YMM()
+	Load(Param(name), x)
+	VBROADCASTSD(x, y)
+	return y
 }
 
 func tile() {
@@ -207,6 +216,31 @@ func scaled() {
 		store(squares, square)
 		ADDQ(Imm(32), x)
 	}, sum, square)
+	VZEROUPPER()
+	RET()
+}
+
+func turn() {
+	TEXT("turn64AVX2", NOSPLIT, "func(a, b *float64, s, c float64, cols int)")
+	Pragma("noescape")
+	Doc("turn64AVX2 sets a to c·a - s·b and b to s·a + c·b; cols is a positive multiple of 8.")
+	a, b := ptr("a"), ptr("b")
+	s, c := broadcast("s"), broadcast("c")
+	x, y, t, u := pair(), pair(), pair(), pair()
+	columns(func() {
+		load(a, x)
+		load(b, y)
+		for h := range 2 {
+			VMULPD(s, x[h], t[h])
+			VMULPD(c, y[h], u[h])
+			VADDPD(u[h], t[h], t[h])
+			VMULPD(c, x[h], x[h])
+			VMULPD(s, y[h], y[h])
+			VSUBPD(y[h], x[h], x[h])
+		}
+		store(x, a)
+		store(t, b)
+	}, a, b)
 	VZEROUPPER()
 	RET()
 }
