@@ -284,7 +284,7 @@ func (w *gearScratch) addFactors(in []byte, y *gearLayout) bool {
 		w.halves[i] = x
 	}
 	right := w.halves[y.rows*y.rank:]
-	accumulate(w.vals, w.halves[:y.rows*y.rank], right, y.rows, y.rank, y.dim)
+	kern.AddProducts(w.vals, w.halves[:y.rows*y.rank], right, y.rank, y.dim)
 	return true
 }
 

@@ -141,7 +141,7 @@ func (s *oscarScratch) compress(c *oscar, out *oscarRuns, src []uint16, side kv.
 		s.room(n)
 		d.Widen(s.rows, src[:n])
 		clear(s.turned)
-		accumulate(s.turned, s.rows, turn, n/dim, dim, dim)
+		kern.AddProducts(s.turned[:n], s.rows[:n], turn, dim, dim)
 		for at := 0; at < n; at += dim {
 			if !s.row(c, out, s.turned[at:at+dim], c.clip(side)) {
 				return false
@@ -236,7 +236,7 @@ func (s *oscarScratch) decompress(c *oscar, in *oscarRuns, dst []uint16, side kv
 			}
 		}
 		clear(s.rows)
-		accumulate(s.rows, s.turned, back, n/dim, dim, dim)
+		kern.AddProducts(s.rows[:n], s.turned[:n], back, dim, dim)
 		d.NarrowSaturated(dst[:n], s.rows)
 		dst = dst[n:]
 	}

@@ -214,10 +214,6 @@ func newBasis(mean, up []float32) basis {
 	return b
 }
 
-// panelFloats is how much of a basis passes over the rows at a time, so that it stays in the
-// first-level cache.
-const panelFloats = 4 << 10
-
 // forward subtracts the mean from n rows of x in place and sets z, n × rank, to their components.
 // Each sums over the channels in order.
 func (b *basis) forward(z, x []float32, n int) {
@@ -228,7 +224,7 @@ func (b *basis) forward(z, x []float32, n int) {
 		}
 	}
 	clear(z[:n*b.rank])
-	accumulate(z, x, b.down, n, b.width, b.rank)
+	kern.AddProducts(z[:n*b.rank], x[:n*b.width], b.down, b.width, b.rank)
 }
 
 // inverse sets n rows of x to the mean and what the components z add.
@@ -236,31 +232,7 @@ func (b *basis) inverse(x, z []float32, n int) {
 	for i := range n {
 		copy(x[i*b.width:(i+1)*b.width], b.mean)
 	}
-	accumulate(x, z, b.up, n, b.rank, b.width)
-}
-
-// accumulate adds in (n × k) times m (k × cols) to out, each element in order of k and each product
-// rounded before it is added.
-func accumulate(out, in, m []float32, n, k, cols int) {
-	if cols == 0 {
-		return
-	}
-	step := max(4, panelFloats/cols&^3)
-	for at := 0; at < k; at += step {
-		to := min(k, at+step)
-		for i := range n {
-			dst, row := out[i*cols:(i+1)*cols], in[i*k:(i+1)*k]
-			c := at
-			for ; c+4 <= to; c += 4 {
-				kern.Axpy4x32(dst, m[c*cols:(c+4)*cols], (*[4]float32)(row[c:]))
-			}
-			for ; c < to; c++ {
-				for j, v := range m[c*cols : (c+1)*cols] {
-					dst[j] += float32(row[c] * v)
-				}
-			}
-		}
-	}
+	kern.AddProducts(x[:n*b.width], z[:n*b.rank], b.up, b.rank, b.width)
 }
 
 // A state of these codecs begins with what it was fitted to and how:

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -133,7 +134,7 @@ func (c *xkv) restore(w *onlineScratch, dst kv.Tensor, s span, turn *keyTurner, 
 	w.rows = growTo(w.rows, dst.Tokens*width)
 	clear(w.rows)
 	left, right := w.latent[:dst.Tokens*rank], w.latent[dst.Tokens*rank:]
-	accumulate(w.rows, left, right, dst.Tokens, rank, width)
+	kern.AddProducts(w.rows, left, right, rank, width)
 	s.store(dst, w.rows, 0, dst.Tokens, turn, &w.palu.span)
 	return true
 }

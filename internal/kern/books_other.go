@@ -36,9 +36,9 @@ func floorCodesBF16AVX2(_ *byte, _ *uint16, _ int, _, _ float32, _ int32) {
 	panic("kern: no vector kernels")
 }
 
-func turn4x16AVX2(_, _, _ *float32, _, _ int) { panic("kern: no vector kernels") }
+func turn4x16AVX2(_, _, _ *float32, _, _, _, _ int) { panic("kern: no vector kernels") }
 
-func turn1x16AVX2(_, _, _ *float32, _, _ int) { panic("kern: no vector kernels") }
+func turn1x16AVX2(_, _, _ *float32, _, _, _, _ int) { panic("kern: no vector kernels") }
 
 func packBitsAVX2(_, _ *byte, _, _ int, _ *byte) { panic("kern: no vector kernels") }
 

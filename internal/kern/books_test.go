@@ -164,6 +164,38 @@ func FuzzTurn(f *testing.F) {
 	})
 }
 
+func FuzzAddProducts(f *testing.F) {
+	f.Add(uint64(1), uint16(130), uint8(37), uint8(7))
+	f.Add(uint64(2), uint16(16), uint8(16), uint8(70))
+	f.Add(uint64(3), uint16(5), uint8(128), uint8(4))
+	f.Fuzz(func(t *testing.T, seed uint64, terms uint16, width, count uint8) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		noise := func(n int) []float32 {
+			v := make([]float32, n)
+			for i := range v {
+				v[i] = float32(rng.NormFloat64() * math.Ldexp(1, rng.IntN(20)-10))
+			}
+			return v
+		}
+		n, cols, rows := int(terms%300), int(width%150), int(count%80)
+		m, src, before := noise(n*cols), noise(n*rows), noise(rows*cols)
+		want := slices.Clone(before)
+		for i := range want {
+			for k := range n {
+				want[i] += float32(src[i/cols*n+k] * m[k*cols+i%cols])
+			}
+		}
+		fast, slow := atBothLevels(func() []byte {
+			got := slices.Clone(before)
+			AddProducts(got, src, m, n, cols)
+			return floatBytes(got)
+		})
+		if !bytes.Equal(fast, floatBytes(want)) || !bytes.Equal(slow, fast) {
+			t.Errorf("seed %d, %d rows of %d times %d columns: products differ", seed, rows, n, cols)
+		}
+	})
+}
+
 func FuzzPackBits(f *testing.F) {
 	for bits := range 7 {
 		f.Add(bytes.Repeat([]byte{1, 2, 3, 254, 100, 7, 6, 5, 130}, 20), uint8(bits))

@@ -2,198 +2,263 @@
 
 #include "textflag.h"
 
-// func turn4x16AVX2(dst *float32, src *float32, panel *float32, dim int, rows int)
+// func turn4x16AVX2(dst *float32, src *float32, panel *float32, dstStride int, srcStride int, n int, rows int)
 // Requires: AVX
-TEXT ·turn4x16AVX2(SB), NOSPLIT, $0-40
+TEXT ·turn4x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ panel+16(FP), DX
-	MOVQ rows+32(FP), BX
-	MOVQ dim+24(FP), SI
-	MOVQ SI, DI
+	MOVQ dstStride+24(FP), BX
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), SI
+	MOVQ srcStride+32(FP), DI
 	SHLQ $0x02, DI
 	LEAQ (DI)(DI*2), R8
+	MOVQ rows+48(FP), R9
 
 rows:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R10
-	MOVQ   SI, R9
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(BX*1), Y2
+	VMOVUPS 32(AX)(BX*1), Y3
+	VMOVUPS (AX)(BX*2), Y4
+	VMOVUPS 32(AX)(BX*2), Y5
+	VMOVUPS (AX)(SI*1), Y6
+	VMOVUPS 32(AX)(SI*1), Y7
+	MOVQ    n+40(FP), R10
+	MOVQ    DX, R11
+	MOVQ    CX, R12
+	SUBQ    $0x04, R10
+	JLT     single
 
 columns:
-	VMOVUPS      (R10), Y8
-	VMOVUPS      32(R10), Y9
-	VBROADCASTSS (CX), Y10
+	VMOVUPS      (R11), Y8
+	VMOVUPS      32(R11), Y9
+	VBROADCASTSS (R12), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y0, Y0
 	VADDPS       Y10, Y1, Y1
-	VBROADCASTSS (CX)(DI*1), Y10
+	VBROADCASTSS (R12)(DI*1), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y2, Y2
 	VADDPS       Y10, Y3, Y3
-	VBROADCASTSS (CX)(DI*2), Y10
+	VBROADCASTSS (R12)(DI*2), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y4, Y4
 	VADDPS       Y10, Y5, Y5
-	VBROADCASTSS (CX)(R8*1), Y10
+	VBROADCASTSS (R12)(R8*1), Y10
 	VMULPS       Y10, Y8, Y8
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y8, Y6, Y6
 	VADDPS       Y10, Y7, Y7
-	VMOVUPS      64(R10), Y8
-	VMOVUPS      96(R10), Y9
-	VBROADCASTSS 4(CX), Y10
+	VMOVUPS      64(R11), Y8
+	VMOVUPS      96(R11), Y9
+	VBROADCASTSS 4(R12), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y0, Y0
 	VADDPS       Y10, Y1, Y1
-	VBROADCASTSS 4(CX)(DI*1), Y10
+	VBROADCASTSS 4(R12)(DI*1), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y2, Y2
 	VADDPS       Y10, Y3, Y3
-	VBROADCASTSS 4(CX)(DI*2), Y10
+	VBROADCASTSS 4(R12)(DI*2), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y4, Y4
 	VADDPS       Y10, Y5, Y5
-	VBROADCASTSS 4(CX)(R8*1), Y10
+	VBROADCASTSS 4(R12)(R8*1), Y10
 	VMULPS       Y10, Y8, Y8
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y8, Y6, Y6
 	VADDPS       Y10, Y7, Y7
-	VMOVUPS      128(R10), Y8
-	VMOVUPS      160(R10), Y9
-	VBROADCASTSS 8(CX), Y10
+	VMOVUPS      128(R11), Y8
+	VMOVUPS      160(R11), Y9
+	VBROADCASTSS 8(R12), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y0, Y0
 	VADDPS       Y10, Y1, Y1
-	VBROADCASTSS 8(CX)(DI*1), Y10
+	VBROADCASTSS 8(R12)(DI*1), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y2, Y2
 	VADDPS       Y10, Y3, Y3
-	VBROADCASTSS 8(CX)(DI*2), Y10
+	VBROADCASTSS 8(R12)(DI*2), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y4, Y4
 	VADDPS       Y10, Y5, Y5
-	VBROADCASTSS 8(CX)(R8*1), Y10
+	VBROADCASTSS 8(R12)(R8*1), Y10
 	VMULPS       Y10, Y8, Y8
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y8, Y6, Y6
 	VADDPS       Y10, Y7, Y7
-	VMOVUPS      192(R10), Y8
-	VMOVUPS      224(R10), Y9
-	VBROADCASTSS 12(CX), Y10
+	VMOVUPS      192(R11), Y8
+	VMOVUPS      224(R11), Y9
+	VBROADCASTSS 12(R12), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y0, Y0
 	VADDPS       Y10, Y1, Y1
-	VBROADCASTSS 12(CX)(DI*1), Y10
+	VBROADCASTSS 12(R12)(DI*1), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y2, Y2
 	VADDPS       Y10, Y3, Y3
-	VBROADCASTSS 12(CX)(DI*2), Y10
+	VBROADCASTSS 12(R12)(DI*2), Y10
 	VMULPS       Y10, Y8, Y11
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y11, Y4, Y4
 	VADDPS       Y10, Y5, Y5
-	VBROADCASTSS 12(CX)(R8*1), Y10
+	VBROADCASTSS 12(R12)(R8*1), Y10
 	VMULPS       Y10, Y8, Y8
 	VMULPS       Y10, Y9, Y10
 	VADDPS       Y8, Y6, Y6
 	VADDPS       Y10, Y7, Y7
-	ADDQ         $0x00000100, R10
-	ADDQ         $0x10, CX
-	SUBQ         $0x04, R9
-	JNZ          columns
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	VMOVUPS      Y2, (AX)(DI*1)
-	VMOVUPS      Y3, 32(AX)(DI*1)
-	VMOVUPS      Y4, (AX)(DI*2)
-	VMOVUPS      Y5, 32(AX)(DI*2)
-	VMOVUPS      Y6, (AX)(R8*1)
-	VMOVUPS      Y7, 32(AX)(R8*1)
-	ADDQ         DI, AX
-	ADDQ         DI, AX
-	ADDQ         DI, AX
-	ADDQ         DI, AX
-	ADDQ         DI, CX
-	ADDQ         DI, CX
-	ADDQ         DI, CX
-	SUBQ         $0x04, BX
-	JNZ          rows
+	ADDQ         $0x00000100, R11
+	ADDQ         $0x10, R12
+	SUBQ         $0x04, R10
+	JGE          columns
+
+single:
+	ADDQ $0x04, R10
+	JZ   done
+
+one:
+	VMOVUPS      (R11), Y8
+	VMOVUPS      32(R11), Y9
+	VBROADCASTSS (R12), Y10
+	VMULPS       Y10, Y8, Y11
+	VMULPS       Y10, Y9, Y10
+	VADDPS       Y11, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS (R12)(DI*1), Y10
+	VMULPS       Y10, Y8, Y11
+	VMULPS       Y10, Y9, Y10
+	VADDPS       Y11, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS (R12)(DI*2), Y10
+	VMULPS       Y10, Y8, Y11
+	VMULPS       Y10, Y9, Y10
+	VADDPS       Y11, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS (R12)(R8*1), Y10
+	VMULPS       Y10, Y8, Y8
+	VMULPS       Y10, Y9, Y10
+	VADDPS       Y8, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+	ADDQ         $0x40, R11
+	ADDQ         $0x04, R12
+	DECQ         R10
+	JNZ          one
+
+done:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, (AX)(BX*1)
+	VMOVUPS Y3, 32(AX)(BX*1)
+	VMOVUPS Y4, (AX)(BX*2)
+	VMOVUPS Y5, 32(AX)(BX*2)
+	VMOVUPS Y6, (AX)(SI*1)
+	VMOVUPS Y7, 32(AX)(SI*1)
+	ADDQ    BX, AX
+	ADDQ    DI, CX
+	ADDQ    BX, AX
+	ADDQ    DI, CX
+	ADDQ    BX, AX
+	ADDQ    DI, CX
+	ADDQ    BX, AX
+	ADDQ    DI, CX
+	SUBQ    $0x04, R9
+	JNZ     rows
 	VZEROUPPER
 	RET
 
-// func turn1x16AVX2(dst *float32, src *float32, panel *float32, dim int, rows int)
+// func turn1x16AVX2(dst *float32, src *float32, panel *float32, dstStride int, srcStride int, n int, rows int)
 // Requires: AVX
-TEXT ·turn1x16AVX2(SB), NOSPLIT, $0-40
+TEXT ·turn1x16AVX2(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ panel+16(FP), DX
-	MOVQ rows+32(FP), BX
-	MOVQ dim+24(FP), SI
-	MOVQ SI, DI
-	SHLQ $0x02, DI
-	LEAQ (DI)(DI*2), R8
+	MOVQ dstStride+24(FP), BX
+	SHLQ $0x02, BX
+	LEAQ (BX)(BX*2), SI
+	MOVQ srcStride+32(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (SI)(SI*2), DI
+	MOVQ rows+48(FP), DI
 
 rows:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   DX, R9
-	MOVQ   SI, R8
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    n+40(FP), R8
+	MOVQ    DX, R9
+	MOVQ    CX, R10
+	SUBQ    $0x04, R8
+	JLT     single
 
 columns:
 	VMOVUPS      (R9), Y2
 	VMOVUPS      32(R9), Y3
-	VBROADCASTSS (CX), Y4
+	VBROADCASTSS (R10), Y4
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y4
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y4, Y1, Y1
 	VMOVUPS      64(R9), Y2
 	VMOVUPS      96(R9), Y3
-	VBROADCASTSS 4(CX), Y4
+	VBROADCASTSS 4(R10), Y4
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y4
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y4, Y1, Y1
 	VMOVUPS      128(R9), Y2
 	VMOVUPS      160(R9), Y3
-	VBROADCASTSS 8(CX), Y4
+	VBROADCASTSS 8(R10), Y4
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y4
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y4, Y1, Y1
 	VMOVUPS      192(R9), Y2
 	VMOVUPS      224(R9), Y3
-	VBROADCASTSS 12(CX), Y4
+	VBROADCASTSS 12(R10), Y4
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y4
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y4, Y1, Y1
 	ADDQ         $0x00000100, R9
-	ADDQ         $0x10, CX
+	ADDQ         $0x10, R10
 	SUBQ         $0x04, R8
-	JNZ          columns
-	VMOVUPS      Y0, (AX)
-	VMOVUPS      Y1, 32(AX)
-	ADDQ         DI, AX
-	SUBQ         $0x01, BX
-	JNZ          rows
+	JGE          columns
+
+single:
+	ADDQ $0x04, R8
+	JZ   done
+
+one:
+	VMOVUPS      (R9), Y2
+	VMOVUPS      32(R9), Y3
+	VBROADCASTSS (R10), Y4
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y3, Y4
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	ADDQ         $0x40, R9
+	ADDQ         $0x04, R10
+	DECQ         R8
+	JNZ          one
+
+done:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    BX, AX
+	ADDQ    SI, CX
+	SUBQ    $0x01, DI
+	JNZ     rows
 	VZEROUPPER
 	RET

@@ -2,14 +2,14 @@
 
 package kern
 
-// turn4x16AVX2 sets sixteen columns of rows of dst, a positive multiple of 4, to the sums over
-// k of src[k] times row k of panel. Rows of dst and src are dim numbers apart, a multiple of 4.
+// turn4x16AVX2 adds to sixteen columns of rows of dst, a positive multiple of 4, the sums over
+// k < n of src[k] times row k of panel; n is positive.
 //
 //go:noescape
-func turn4x16AVX2(dst *float32, src *float32, panel *float32, dim int, rows int)
+func turn4x16AVX2(dst *float32, src *float32, panel *float32, dstStride int, srcStride int, n int, rows int)
 
-// turn1x16AVX2 sets sixteen columns of rows of dst, a positive multiple of 1, to the sums over
-// k of src[k] times row k of panel. Rows of dst and src are dim numbers apart, a multiple of 4.
+// turn1x16AVX2 adds to sixteen columns of rows of dst, a positive multiple of 1, the sums over
+// k < n of src[k] times row k of panel; n is positive.
 //
 //go:noescape
-func turn1x16AVX2(dst *float32, src *float32, panel *float32, dim int, rows int)
+func turn1x16AVX2(dst *float32, src *float32, panel *float32, dstStride int, srcStride int, n int, rows int)
