@@ -33,18 +33,26 @@ const (
 	maxRecords = 1 << 20
 )
 
-// Open reads a run from a folder that holds run.jsonl, or from such a file. A last line that was
-// cut short is left out and noted. Errors name file and line.
+// Open reads a run from a folder that holds run.jsonl or run.jsonl.gz, or from such a file. A last
+// line that was cut short is left out and noted. Errors name file and line.
 func Open(path string) (*File, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, RunFile)
+	path, err := runFile(path)
+	if err != nil {
+		return nil, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return Read(path, f)
+	if !isPacked(path) {
+		return Read(path, f)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readPacked(path, f, info.Size())
 }
 
 // Read reads a run; name stands for it in errors.
@@ -204,6 +212,10 @@ func Create(dir string, h Header) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(filepath.Join(dir, PackedFile)); err == nil {
+		return nil, fmt.Errorf("%s %w, in %s: gunzip that to continue it with --resume, or name another "+
+			"folder with -o", dir, ErrExists, PackedFile)
+	}
 	path := filepath.Join(dir, RunFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, os.ErrExist) {
@@ -218,11 +230,14 @@ func Create(dir string, h Header) (*Writer, error) {
 }
 
 // Resume opens the file of a run to append to it, and returns what it holds. A line that was cut
-// short is removed.
+// short is removed. A packed run is an error.
 func Resume(dir string) (*Writer, *File, error) {
 	old, err := Open(dir)
 	if err != nil {
 		return nil, nil, err
+	}
+	if isPacked(old.Path) {
+		return nil, nil, fmt.Errorf("%s: nothing can be appended to a packed run: gunzip it first", old.Path)
 	}
 	f, err := os.OpenFile(old.Path, os.O_WRONLY, 0)
 	if err != nil {

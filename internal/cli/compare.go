@@ -18,7 +18,8 @@ func newCompare(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "compare OLD NEW", Args: want("OLD", "NEW"),
 		Short: "Compare two runs: did anything change that must not?",
-		Long: `Compare two runs, each a folder of "kvgauge run" or its run.jsonl. Exact and simulated
+		Long: `Compare two runs, each a folder of "kvgauge run" or its run.jsonl or
+run.jsonl.gz. Exact and simulated
 metrics must be equal; numeric ones too between equal processors, and within their tolerance
 otherwise; times are tested by ranks and only printed. The exit status is 1 if something that must be
 equal differs, or a cell is gone, or is skipped or failed and was not.`,

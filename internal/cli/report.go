@@ -25,8 +25,8 @@ func newReport(e *env) *cobra.Command {
 		Short: "Make tables and figures of runs",
 		Long: "Print the tables of runs and write their report: index.html, which is whole without a\n" +
 			"network; tables/*.tex (booktabs); codecs.csv and metrics.csv; report.md; figures/*.svg\n" +
-			"and *.pdf. A DIR is a folder that holds a run (run.jsonl), or such a file. Several runs\n" +
-			"stand side by side; shards of one sweep count as one run.",
+			"and *.pdf. A DIR is a folder that holds a run (run.jsonl or run.jsonl.gz), or such a file.\n" +
+			"Several runs stand side by side; shards of one sweep count as one run.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return fmt.Errorf("report: want DIR...")
@@ -64,7 +64,8 @@ func openRuns(e *env, paths []string) ([]*results.File, error) {
 	for _, path := range paths {
 		f, err := results.Open(path)
 		if os.IsNotExist(err) {
-			return nil, fmt.Errorf("%s: no run here: want a folder that holds %s", path, results.RunFile)
+			return nil, fmt.Errorf("%s: no run here: want a folder that holds %s or %s", path,
+				results.RunFile, results.PackedFile)
 		}
 		if err != nil {
 			return nil, err
