@@ -3,11 +3,14 @@
 package tidy
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -304,7 +307,7 @@ func TestNoFileNamesAPathOfOneMachine(t *testing.T) {
 		t.Skip("not a git checkout: ", err)
 	}
 	for _, rel := range strings.Fields(string(out)) {
-		b, err := os.ReadFile(filepath.Join(cmd.Dir, rel))
+		b, err := readUnpacked(filepath.Join(cmd.Dir, rel))
 		if err != nil || strings.ContainsRune(string(b[:min(len(b), 8000)]), 0) {
 			continue
 		}
@@ -314,4 +317,17 @@ func TestNoFileNamesAPathOfOneMachine(t *testing.T) {
 			}
 		}
 	}
+}
+
+// readUnpacked reads a file, and what gzip packed in it.
+func readUnpacked(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err != nil || filepath.Ext(path) != ".gz" {
+		return b, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
