@@ -51,8 +51,8 @@ func init() {
 				if !p.Rot {
 					return &ggml{b.block}, nil
 				}
-				return newGGMLRows(ggmlBlocks{b.block.CompressFloats, b.block.DecompressFloats,
-					b.block.Bytes(), b.block.ScaleBytes(), true}), nil
+				return newGGMLRows(ggmlBlocks{block: b.block, bytes: b.block.Bytes(),
+					scales: b.block.ScaleBytes(), rot: true}), nil
 			},
 		})
 	}

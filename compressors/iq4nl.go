@@ -7,6 +7,7 @@ import (
 	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/internal/rotate"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -30,14 +31,19 @@ type ggmlRows struct {
 	blocks ggmlBlocks
 }
 
-// ggmlBlocks is a type's arithmetic on rows.
+// ggmlBlocks is a type's arithmetic on rows of one side.
 type ggmlBlocks struct {
-	compress   func(out []byte, x *[quant.BlockSize]float32) bool
-	decompress func(x *[quant.BlockSize]float32, in []byte) bool
-
+	block interface {
+		CompressFloats(out []byte, x []float32) bool
+		DecompressFloats(x []float32, in []byte) bool
+	}
 	bytes, scales int // of a block, and of its scale and minimum
 	rot           bool
+	side          kv.Side
 }
+
+// ggmlSides is ggmlBlocks of keys and of values.
+type ggmlSides [2]ggmlBlocks
 
 type ggmlParams struct {
 	Rot bool `param:"rot" doc:"turn rows by a Hadamard matrix before, back after"`
@@ -54,10 +60,7 @@ func init() {
 		Source: "llama.cpp, ggml-quants.c", Tags: []string{"quantiser"},
 		Variants: []iq4nlParams{{Rot: true}, {Search: true}},
 		New: func(p iq4nlParams) (Codec, error) {
-			b := ggmlBlocks{quant.CompressIQ4NL, quant.DecompressIQ4NL, quant.IQ4NLBytes, 2, p.Rot}
-			if p.Search {
-				b.compress = quant.SearchIQ4NL
-			}
+			b := ggmlBlocks{block: quant.IQ4NL{Search: p.Search}, bytes: quant.IQ4NLBytes, scales: 2, rot: p.Rot}
 			return newGGMLRows(b), nil
 		},
 	})
@@ -72,7 +75,11 @@ func init() {
 	})
 }
 
-func newGGMLRows(b ggmlBlocks) *ggmlRows { return &ggmlRows{rowWise{format: b}, b} }
+func newGGMLRows(b ggmlBlocks) *ggmlRows {
+	sides := ggmlSides{b, b}
+	sides[kv.V].side = kv.V
+	return &ggmlRows{rowWise{format: &sides}, b}
+}
 
 // AppendCompress implements Codec.
 func (c *ggmlRows) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
@@ -107,18 +114,33 @@ func checkBlocks(t kv.Tensor) error {
 	return nil
 }
 
-func (b ggmlBlocks) rowBytes(_ kv.Side, dim int) (scales, codes int) {
+func (s *ggmlSides) rowBytes(side kv.Side, dim int) (scales, codes int) {
+	return s[side].rowBytes(side, dim)
+}
+
+func (s *ggmlSides) compressRow(w *rowScratch, side kv.Side, _, codes []byte) bool {
+	return s[side].compressVals(w, len(w.vals), nil, codes)
+}
+
+func (s *ggmlSides) decompressRow(w *rowScratch, side kv.Side, _, codes []byte) bool {
+	return s[side].decompressVals(w, len(w.vals), nil, codes)
+}
+
+// rowsOf implements sidedRows.
+func (s *ggmlSides) rowsOf(side kv.Side) manyRows { return &s[side] }
+
+func (b *ggmlBlocks) rowBytes(_ kv.Side, dim int) (scales, codes int) {
 	return 0, dim / quant.BlockSize * b.bytes
 }
 
-// turn rotates a row of llama.cpp's cache in place; turning twice changes nothing.
-func (b ggmlBlocks) turn(side kv.Side, vals []float32) {
+// turn rotates rows of llama.cpp's cache in place; turning twice changes nothing.
+func (b *ggmlBlocks) turn(vals []float32, dim int) {
 	const unit = 64
-	if !b.rot || len(vals)%unit != 0 {
+	if !b.rot || dim%unit != 0 {
 		return
 	}
-	run := len(vals) & -len(vals)
-	if side == kv.V {
+	run := dim & -dim
+	if b.side == kv.V {
 		run = unit
 	}
 	h := plainHadamard(run)
@@ -127,26 +149,28 @@ func (b ggmlBlocks) turn(side kv.Side, vals []float32) {
 	}
 }
 
-func (b ggmlBlocks) compressRow(w *rowScratch, side kv.Side, _, codes []byte) bool {
-	b.turn(side, w.vals)
-	for at := 0; at < len(w.vals); at += quant.BlockSize {
-		if !b.compress(codes[:b.bytes], (*[quant.BlockSize]float32)(w.vals[at:])) {
-			return false
-		}
-		codes = codes[b.bytes:]
-	}
-	return true
+func (b *ggmlBlocks) compressVals(w *rowScratch, dim int, _, codes []byte) bool {
+	b.turn(w.vals, dim)
+	return b.block.CompressFloats(codes, w.vals)
 }
 
-func (b ggmlBlocks) decompressRow(w *rowScratch, side kv.Side, _, codes []byte) bool {
-	for at := 0; at < len(w.vals); at += quant.BlockSize {
-		if !b.decompress((*[quant.BlockSize]float32)(w.vals[at:]), codes[:b.bytes]) {
-			return false
-		}
-		codes = codes[b.bytes:]
+func (b *ggmlBlocks) decompressVals(w *rowScratch, dim int, _, codes []byte) bool {
+	ok := b.block.DecompressFloats(w.vals, codes)
+	b.turn(w.vals, dim)
+	return ok
+}
+
+// compressRows implements manyRows.
+func (b *ggmlBlocks) compressRows(d kv.DType, dim int, scales, codes []byte, rows []uint16) int {
+	return compressTurned(b, d, dim, scales, codes, rows)
+}
+
+// decompressRows implements manyRows.
+func (b *ggmlBlocks) decompressRows(d kv.DType, dim int, rows []uint16, scales, codes []byte) int {
+	if _, ok := b.block.(quant.IQ4NL); ok && !b.rot && kern.Vectors() {
+		return kern.RestoreIQ4NL(d == kv.BF16, rows[:len(rows)/dim*dim], codes) / (dim / quant.BlockSize)
 	}
-	b.turn(side, w.vals)
-	return true
+	return decompressTurned(b, d, dim, rows, scales, codes)
 }
 
 // plainHadamards keeps one rotation without signs per dimension, because making one allocates.

@@ -18,12 +18,12 @@ func (t *turboQuant) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byt
 
 // compressRows implements manyRows.
 func (t *turboQuant) compressRows(d kv.DType, dim int, scales, codes []byte, rows []uint16) int {
-	return compressTurned(t, kv.K, d, dim, scales, codes, rows)
+	return compressTurned(t, d, dim, scales, codes, rows)
 }
 
 // decompressRows implements manyRows.
 func (t *turboQuant) decompressRows(d kv.DType, dim int, rows []uint16, scales, codes []byte) int {
-	return decompressTurned(t, kv.K, d, dim, rows, scales, codes)
+	return decompressTurned(t, d, dim, rows, scales, codes)
 }
 
 func (t *turboQuant) compressVals(w *rowScratch, dim int, scales, codes []byte) bool {

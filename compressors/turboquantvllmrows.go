@@ -24,12 +24,12 @@ type vllmKeys struct{ *turboQuantVLLM }
 
 // compressRows implements manyRows.
 func (k vllmKeys) compressRows(d kv.DType, dim int, scales, codes []byte, rows []uint16) int {
-	return compressTurned(k, kv.K, d, dim, scales, codes, rows)
+	return compressTurned(k, d, dim, scales, codes, rows)
 }
 
 // decompressRows implements manyRows.
 func (k vllmKeys) decompressRows(d kv.DType, dim int, rows []uint16, scales, codes []byte) int {
-	return decompressTurned(k, kv.K, d, dim, rows, scales, codes)
+	return decompressTurned(k, d, dim, rows, scales, codes)
 }
 
 func (k vllmKeys) compressVals(w *rowScratch, dim int, scales, codes []byte) bool {

@@ -9,9 +9,10 @@ import (
 // turnedRows is how many rows are turned by a matrix at a time: what stays in the first-level cache.
 const turnedRows = 32
 
-// A turnedFormat is a rowFormat that works on many rows of float32 as on one.
+// A turnedFormat works on many rows of float32, of one side, as on one.
 type turnedFormat interface {
-	rowFormat
+	// rowBytes is that of rowFormat, for the side of these rows.
+	rowBytes(side kv.Side, dim int) (scales, codes int)
 
 	// compressVals writes the scales and codes of the rows of w.vals, of dim channels each, and
 	// returns false if a scale is beyond its type.
@@ -21,17 +22,19 @@ type turnedFormat interface {
 	decompressVals(w *rowScratch, dim int, scales, codes []byte) bool
 }
 
-// compressTurned is compressRows of a turnedFormat, of a side of which rows take so many bytes.
-func compressTurned(f turnedFormat, side kv.Side, d kv.DType, dim int, scales, codes []byte, rows []uint16) int {
+// compressTurned is compressRows of a turnedFormat.
+func compressTurned(f turnedFormat, d kv.DType, dim int, scales, codes []byte,
+	rows []uint16) int {
 	w := rowPool.Get().(*rowScratch)
 	defer rowPool.Put(w)
-	ns, nc := f.rowBytes(side, dim)
+	ns, nc := f.rowBytes(kv.K, dim)
 	n := 0
 	for len(rows) >= dim {
 		k := min(len(rows)/dim, turnedRows)
 		vals, _ := w.room(k * dim)
 		d.Widen(vals, rows[:k*dim])
-		if !f.compressVals(w, dim, scales[n*ns:(n+k)*ns], codes[n*nc:(n+k)*nc]) {
+		if !d.Finite(quant.AbsMax(rows[:k*dim])) ||
+			!f.compressVals(w, dim, scales[n*ns:(n+k)*ns], codes[n*nc:(n+k)*nc]) {
 			return n
 		}
 		n, rows = n+k, rows[k*dim:]
@@ -40,10 +43,11 @@ func compressTurned(f turnedFormat, side kv.Side, d kv.DType, dim int, scales, c
 }
 
 // decompressTurned is decompressRows of a turnedFormat.
-func decompressTurned(f turnedFormat, side kv.Side, d kv.DType, dim int, rows []uint16, scales, codes []byte) int {
+func decompressTurned(f turnedFormat, d kv.DType, dim int, rows []uint16,
+	scales, codes []byte) int {
 	w := rowPool.Get().(*rowScratch)
 	defer rowPool.Put(w)
-	ns, nc := f.rowBytes(side, dim)
+	ns, nc := f.rowBytes(kv.K, dim)
 	n := 0
 	for len(rows) >= dim {
 		k := min(len(rows)/dim, turnedRows)

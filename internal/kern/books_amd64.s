@@ -560,3 +560,332 @@ loop:
 	JNZ        loop
 	VZEROUPPER
 	RET
+
+// func blocksAVX2(dst *float32, tops *float32, v *float32)
+// Requires: AVX, AVX2
+TEXT ·blocksAVX2(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  v+16(FP), CX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	MOVQ  $0x00000004, DX
+
+loop:
+	VMOVUPS     (CX), Y2
+	VMOVUPS     128(CX), Y3
+	VMOVUPS     256(CX), Y4
+	VMOVUPS     384(CX), Y5
+	VMOVUPS     512(CX), Y6
+	VMOVUPS     640(CX), Y7
+	VMOVUPS     768(CX), Y8
+	VMOVUPS     896(CX), Y9
+	VUNPCKLPS   Y3, Y2, Y10
+	VUNPCKHPS   Y3, Y2, Y2
+	VUNPCKLPS   Y5, Y4, Y3
+	VUNPCKHPS   Y5, Y4, Y4
+	VUNPCKLPS   Y7, Y6, Y5
+	VUNPCKHPS   Y7, Y6, Y6
+	VUNPCKLPS   Y9, Y8, Y7
+	VUNPCKHPS   Y9, Y8, Y8
+	VUNPCKLPD   Y3, Y10, Y9
+	VUNPCKHPD   Y3, Y10, Y3
+	VUNPCKLPD   Y4, Y2, Y10
+	VUNPCKHPD   Y4, Y2, Y2
+	VUNPCKLPD   Y7, Y5, Y4
+	VUNPCKHPD   Y7, Y5, Y5
+	VUNPCKLPD   Y8, Y6, Y7
+	VUNPCKHPD   Y8, Y6, Y6
+	VINSERTF128 $0x01, X4, Y9, Y8
+	VPERM2F128  $0x31, Y4, Y9, Y4
+	VINSERTF128 $0x01, X5, Y3, Y9
+	VPERM2F128  $0x31, Y5, Y3, Y3
+	VINSERTF128 $0x01, X7, Y10, Y5
+	VPERM2F128  $0x31, Y7, Y10, Y7
+	VINSERTF128 $0x01, X6, Y2, Y10
+	VPERM2F128  $0x31, Y6, Y2, Y2
+	VMOVUPS     Y8, (AX)
+	VMOVUPS     Y9, 32(AX)
+	VMOVUPS     Y5, 64(AX)
+	VMOVUPS     Y10, 96(AX)
+	VMOVUPS     Y4, 128(AX)
+	VMOVUPS     Y3, 160(AX)
+	VMOVUPS     Y7, 192(AX)
+	VMOVUPS     Y2, 224(AX)
+	VMOVUPS     (AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     32(AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     64(AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     96(AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     128(AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     160(AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     192(AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	VMOVUPS     224(AX), Y2
+	VANDPS      booksConst2<>+0(SB), Y2, Y3
+	VCMPPS      $0x1e, Y0, Y3, Y4
+	VMAXPS      Y3, Y0, Y0
+	VBLENDVPS   Y4, Y2, Y1, Y1
+	ADDQ        $0x20, CX
+	ADDQ        $0x00000100, AX
+	DECQ        DX
+	JNZ         loop
+	MOVQ        tops+8(FP), AX
+	VMOVUPS     Y1, (AX)
+	VZEROUPPER
+	RET
+
+DATA booksConst2<>+0(SB)/4, $0x7fffffff
+DATA booksConst2<>+4(SB)/4, $0x7fffffff
+DATA booksConst2<>+8(SB)/4, $0x7fffffff
+DATA booksConst2<>+12(SB)/4, $0x7fffffff
+DATA booksConst2<>+16(SB)/4, $0x7fffffff
+DATA booksConst2<>+20(SB)/4, $0x7fffffff
+DATA booksConst2<>+24(SB)/4, $0x7fffffff
+DATA booksConst2<>+28(SB)/4, $0x7fffffff
+GLOBL booksConst2<>(SB), RODATA|NOPTR, $32
+
+// func fitIQ4AVX2(codes *uint32, sums *float32, v *float32, factors *float32)
+// Requires: AVX, AVX2
+TEXT ·fitIQ4AVX2(SB), NOSPLIT, $0-32
+	MOVQ    codes+0(FP), AX
+	MOVQ    v+16(FP), CX
+	MOVQ    factors+24(FP), DX
+	VMOVDQU booksConst3<>+0(SB), Y0
+	VMOVDQU booksConst4<>+0(SB), Y1
+	VMOVDQU booksConst5<>+0(SB), Y2
+	VMOVDQU booksConst6<>+0(SB), Y3
+	VMOVDQU booksConst7<>+0(SB), Y4
+	VMOVDQU booksConst8<>+0(SB), Y5
+	VMOVUPS (DX), Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	MOVQ    $0x00000020, DX
+
+loop:
+	VMOVUPS   (CX), Y9
+	VMULPS    Y9, Y6, Y11
+	VCMPPS    $0x1d, Y0, Y11, Y10
+	VPSRLD    $0x1f, Y10, Y12
+	VPERMPS   Y1, Y12, Y10
+	VCMPPS    $0x1d, Y10, Y11, Y10
+	VPADDD    Y12, Y12, Y12
+	VPSUBD    Y10, Y12, Y12
+	VPERMPS   Y2, Y12, Y10
+	VCMPPS    $0x1d, Y10, Y11, Y10
+	VPADDD    Y12, Y12, Y12
+	VPSUBD    Y10, Y12, Y12
+	VPERMPS   Y3, Y12, Y10
+	VCMPPS    $0x1d, Y10, Y11, Y10
+	VPADDD    Y12, Y12, Y12
+	VPSUBD    Y10, Y12, Y12
+	VMOVDQU   Y12, (AX)
+	VPERMPS   Y4, Y12, Y10
+	VPERMPS   Y5, Y12, Y11
+	VPSLLD    $0x1c, Y12, Y12
+	VBLENDVPS Y12, Y11, Y10, Y10
+	VMULPS    Y9, Y9, Y11
+	VMULPS    Y10, Y11, Y11
+	VMULPS    Y11, Y9, Y9
+	VADDPS    Y9, Y7, Y7
+	VMULPS    Y11, Y10, Y10
+	VADDPS    Y10, Y8, Y8
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, AX
+	DECQ      DX
+	JNZ       loop
+	MOVQ      sums+8(FP), AX
+	VMOVUPS   Y7, (AX)
+	VMOVUPS   Y8, 32(AX)
+	VZEROUPPER
+	RET
+
+DATA booksConst3<>+0(SB)/4, $0xc0900000
+DATA booksConst3<>+4(SB)/4, $0xc0900000
+DATA booksConst3<>+8(SB)/4, $0xc0900000
+DATA booksConst3<>+12(SB)/4, $0xc0900000
+DATA booksConst3<>+16(SB)/4, $0xc0900000
+DATA booksConst3<>+20(SB)/4, $0xc0900000
+DATA booksConst3<>+24(SB)/4, $0xc0900000
+DATA booksConst3<>+28(SB)/4, $0xc0900000
+GLOBL booksConst3<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst4<>+0(SB)/4, $0xc2640000
+DATA booksConst4<>+4(SB)/4, $0x42360000
+DATA booksConst4<>+8(SB)/4, $0x00000000
+DATA booksConst4<>+12(SB)/4, $0x00000000
+DATA booksConst4<>+16(SB)/4, $0x00000000
+DATA booksConst4<>+20(SB)/4, $0x00000000
+DATA booksConst4<>+24(SB)/4, $0x00000000
+DATA booksConst4<>+28(SB)/4, $0x00000000
+GLOBL booksConst4<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst5<>+0(SB)/4, $0xc2bb0000
+DATA booksConst5<>+4(SB)/4, $0xc1e40000
+DATA booksConst5<>+8(SB)/4, $0x41980000
+DATA booksConst5<>+12(SB)/4, $0x429e0000
+DATA booksConst5<>+16(SB)/4, $0x00000000
+DATA booksConst5<>+20(SB)/4, $0x00000000
+DATA booksConst5<>+24(SB)/4, $0x00000000
+DATA booksConst5<>+28(SB)/4, $0x00000000
+GLOBL booksConst5<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst6<>+0(SB)/4, $0xc2e70000
+DATA booksConst6<>+4(SB)/4, $0xc2940000
+DATA booksConst6<>+8(SB)/4, $0xc2280000
+DATA booksConst6<>+12(SB)/4, $0xc1800000
+DATA booksConst6<>+16(SB)/4, $0x40e00000
+DATA booksConst6<>+20(SB)/4, $0x41fc0000
+DATA booksConst6<>+24(SB)/4, $0x42740000
+DATA booksConst6<>+28(SB)/4, $0x42ca0000
+GLOBL booksConst6<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst7<>+0(SB)/4, $0xc2fe0000
+DATA booksConst7<>+4(SB)/4, $0xc2d00000
+DATA booksConst7<>+8(SB)/4, $0xc2a60000
+DATA booksConst7<>+12(SB)/4, $0xc2820000
+DATA booksConst7<>+16(SB)/4, $0xc2440000
+DATA booksConst7<>+20(SB)/4, $0xc20c0000
+DATA booksConst7<>+24(SB)/4, $0xc1b00000
+DATA booksConst7<>+28(SB)/4, $0xc1200000
+GLOBL booksConst7<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst8<>+0(SB)/4, $0x3f800000
+DATA booksConst8<>+4(SB)/4, $0x41500000
+DATA booksConst8<>+8(SB)/4, $0x41c80000
+DATA booksConst8<>+12(SB)/4, $0x42180000
+DATA booksConst8<>+16(SB)/4, $0x42540000
+DATA booksConst8<>+20(SB)/4, $0x428a0000
+DATA booksConst8<>+24(SB)/4, $0x42b20000
+DATA booksConst8<>+28(SB)/4, $0x42e20000
+GLOBL booksConst8<>(SB), RODATA|NOPTR, $32
+
+// func nibblesAVX2(dst *byte, codes *uint32, stride int)
+// Requires: AVX, AVX2
+TEXT ·nibblesAVX2(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	VMOVDQU      512(CX), Y0
+	VPSLLD       $0x04, Y0, Y0
+	VPOR         (CX), Y0, Y0
+	VMOVDQU      544(CX), Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         32(CX), Y1, Y1
+	VPSLLD       $0x08, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      576(CX), Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         64(CX), Y1, Y1
+	VPSLLD       $0x10, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      608(CX), Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         96(CX), Y1, Y1
+	VPSLLD       $0x18, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVDQU      640(CX), Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         128(CX), Y1, Y1
+	VMOVDQU      672(CX), Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         160(CX), Y2, Y2
+	VPSLLD       $0x08, Y2, Y2
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      704(CX), Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         192(CX), Y2, Y2
+	VPSLLD       $0x10, Y2, Y2
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      736(CX), Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         224(CX), Y2, Y2
+	VPSLLD       $0x18, Y2, Y2
+	VPOR         Y2, Y1, Y1
+	VMOVDQU      768(CX), Y2
+	VPSLLD       $0x04, Y2, Y2
+	VPOR         256(CX), Y2, Y2
+	VMOVDQU      800(CX), Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         288(CX), Y3, Y3
+	VPSLLD       $0x08, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      832(CX), Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         320(CX), Y3, Y3
+	VPSLLD       $0x10, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      864(CX), Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         352(CX), Y3, Y3
+	VPSLLD       $0x18, Y3, Y3
+	VPOR         Y3, Y2, Y2
+	VMOVDQU      896(CX), Y3
+	VPSLLD       $0x04, Y3, Y3
+	VPOR         384(CX), Y3, Y3
+	VMOVDQU      928(CX), Y4
+	VPSLLD       $0x04, Y4, Y4
+	VPOR         416(CX), Y4, Y4
+	VPSLLD       $0x08, Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VMOVDQU      960(CX), Y4
+	VPSLLD       $0x04, Y4, Y4
+	VPOR         448(CX), Y4, Y4
+	VPSLLD       $0x10, Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VMOVDQU      992(CX), Y4
+	VPSLLD       $0x04, Y4, Y4
+	VPOR         480(CX), Y4, Y4
+	VPSLLD       $0x18, Y4, Y4
+	VPOR         Y4, Y3, Y3
+	VPUNPCKLDQ   Y1, Y0, Y4
+	VPUNPCKHDQ   Y1, Y0, Y0
+	VPUNPCKLDQ   Y3, Y2, Y1
+	VPUNPCKHDQ   Y3, Y2, Y2
+	VPUNPCKLQDQ  Y1, Y4, Y3
+	VPUNPCKHQDQ  Y1, Y4, Y1
+	VPUNPCKLQDQ  Y2, Y0, Y4
+	VPUNPCKHQDQ  Y2, Y0, Y0
+	VMOVDQU      X3, (AX)
+	ADDQ         DX, AX
+	VMOVDQU      X1, (AX)
+	ADDQ         DX, AX
+	VMOVDQU      X4, (AX)
+	ADDQ         DX, AX
+	VMOVDQU      X0, (AX)
+	ADDQ         DX, AX
+	VEXTRACTI128 $0x01, Y3, (AX)
+	ADDQ         DX, AX
+	VEXTRACTI128 $0x01, Y1, (AX)
+	ADDQ         DX, AX
+	VEXTRACTI128 $0x01, Y4, (AX)
+	ADDQ         DX, AX
+	VEXTRACTI128 $0x01, Y0, (AX)
+	ADDQ         DX, AX
+	VZEROUPPER
+	RET

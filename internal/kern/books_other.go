@@ -36,6 +36,12 @@ func floorCodesBF16AVX2(_ *byte, _ *uint16, _ int, _, _ float32, _ int32) {
 	panic("kern: no vector kernels")
 }
 
+func blocksAVX2(_, _, _ *float32) { panic("kern: no vector kernels") }
+
+func fitIQ4AVX2(_ *uint32, _, _, _ *float32) { panic("kern: no vector kernels") }
+
+func nibblesAVX2(_ *byte, _ *uint32, _ int) { panic("kern: no vector kernels") }
+
 func turn4x16AVX2(_, _, _ *float32, _, _, _, _ int) { panic("kern: no vector kernels") }
 
 func turn1x16AVX2(_, _, _ *float32, _, _, _, _ int) { panic("kern: no vector kernels") }

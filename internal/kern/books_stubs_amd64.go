@@ -58,3 +58,21 @@ func floorCodesF16AVX2(dst *byte, src *uint16, n int, low float32, scale float32
 //
 //go:noescape
 func floorCodesBF16AVX2(dst *byte, src *uint16, n int, low float32, scale float32, top int32)
+
+// blocksAVX2 sets number i of block j, 8i+j of dst, to number i of block j of v, eight of 32, and
+// tops to the first of largest magnitude of each, 0 where all are.
+//
+//go:noescape
+func blocksAVX2(dst *float32, tops *float32, v *float32)
+
+// fitIQ4AVX2 sets codes to the nearest of IQ4_NL's numbers, q, to eight blocks x of 32 times
+// their factors, and sums to those of x²·q·x and of x²·q·q, in order.
+//
+//go:noescape
+func fitIQ4AVX2(codes *uint32, sums *float32, v *float32, factors *float32)
+
+// nibblesAVX2 packs eight blocks of 32 codes to sixteen bytes each, code i in the low and i+16 in
+// the high half of byte i; blocks are stride bytes apart.
+//
+//go:noescape
+func nibblesAVX2(dst *byte, codes *uint32, stride int)

@@ -80,3 +80,18 @@ func (b Block) Restore(bf16 bool, dst []uint16, src []byte) (blocks int) {
 	}
 	return blocks - left
 }
+
+// RestoreIQ4NL is Restore of llama.cpp's IQ4_NL, whose blocks have 18 bytes.
+func RestoreIQ4NL(bf16 bool, dst []uint16, src []byte) (blocks int) {
+	if blocks = len(dst) / 32; blocks == 0 || level < AVX2 {
+		return 0
+	}
+	_ = src[18*blocks-1]
+	left := 0
+	if bf16 {
+		left = restoreIQ4NLBF16AVX2(&dst[0], &src[0], blocks)
+	} else {
+		left = restoreIQ4NLF16AVX2(&dst[0], &src[0], blocks)
+	}
+	return blocks - left
+}

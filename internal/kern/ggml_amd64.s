@@ -3290,6 +3290,75 @@ done:
 	VZEROUPPER
 	RET
 
+// func restoreIQ4NLF16AVX2(dst *uint16, src *byte, blocks int) (left int)
+// Requires: AVX, AVX2, F16C
+TEXT ·restoreIQ4NLF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	VMOVDQU ggmlConst13<>+0(SB), Y0
+	VMOVDQU ggmlConst14<>+0(SB), Y1
+	VMOVDQU ggmlConst15<>+0(SB), Y2
+	VPXOR   Y3, Y3, Y3
+
+block:
+	MOVWLZX        (CX), BX
+	MOVL           BX, SI
+	ANDL           $0x00007fff, SI
+	CMPL           SI, $0x00006007
+	JHI            done
+	VMOVD          BX, X3
+	VCVTPH2PS      X3, X3
+	VBROADCASTSS   X3, Y3
+	VMULPS         ggmlConst28<>+0(SB), Y3, Y4
+	VMULPS         ggmlConst29<>+0(SB), Y3, Y3
+	VCVTPS2PH      $0x00, Y4, X4
+	VCVTPS2PH      $0x00, Y3, X3
+	VINSERTI128    $0x01, X3, Y4, Y4
+	VPSHUFB        Y0, Y4, Y4
+	VPERMQ         $0x88, Y4, Y3
+	VPERMQ         $0xdd, Y4, Y4
+	VBROADCASTI128 2(CX), Y5
+	VPSRLVD        Y2, Y5, Y5
+	VPAND          Y1, Y5, Y5
+	VPSHUFB        Y5, Y3, Y3
+	VPSHUFB        Y5, Y4, Y4
+	VPUNPCKLBW     Y4, Y3, Y5
+	VPUNPCKHBW     Y4, Y3, Y3
+	VINSERTI128    $0x01, X3, Y5, Y4
+	VPERM2I128     $0x31, Y3, Y5, Y3
+	VMOVDQU        Y4, (AX)
+	VMOVDQU        Y3, 32(AX)
+	ADDQ           $0x12, CX
+	ADDQ           $0x40, AX
+	DECQ           DX
+	JNZ            block
+
+done:
+	MOVQ DX, left+24(FP)
+	VZEROUPPER
+	RET
+
+DATA ggmlConst28<>+0(SB)/4, $0xc2fe0000
+DATA ggmlConst28<>+4(SB)/4, $0xc2d00000
+DATA ggmlConst28<>+8(SB)/4, $0xc2a60000
+DATA ggmlConst28<>+12(SB)/4, $0xc2820000
+DATA ggmlConst28<>+16(SB)/4, $0xc2440000
+DATA ggmlConst28<>+20(SB)/4, $0xc20c0000
+DATA ggmlConst28<>+24(SB)/4, $0xc1b00000
+DATA ggmlConst28<>+28(SB)/4, $0xc1200000
+GLOBL ggmlConst28<>(SB), RODATA|NOPTR, $32
+
+DATA ggmlConst29<>+0(SB)/4, $0x3f800000
+DATA ggmlConst29<>+4(SB)/4, $0x41500000
+DATA ggmlConst29<>+8(SB)/4, $0x41c80000
+DATA ggmlConst29<>+12(SB)/4, $0x42180000
+DATA ggmlConst29<>+16(SB)/4, $0x42540000
+DATA ggmlConst29<>+20(SB)/4, $0x428a0000
+DATA ggmlConst29<>+24(SB)/4, $0x42b20000
+DATA ggmlConst29<>+28(SB)/4, $0x42e20000
+GLOBL ggmlConst29<>(SB), RODATA|NOPTR, $32
+
 // func compressQ8_0BF16AVX2(dst *byte, src *uint16, blocks int) (left int)
 // Requires: AVX, AVX2, F16C
 TEXT ·compressQ8_0BF16AVX2(SB), NOSPLIT, $384-32
@@ -3297,7 +3366,7 @@ TEXT ·compressQ8_0BF16AVX2(SB), NOSPLIT, $384-32
 	MOVQ    blocks+16(FP), CX
 	XORL    DI, DI
 	MOVQ    dst+0(FP), R8
-	VMOVDQU ggmlConst28<>+0(SB), Y0
+	VMOVDQU ggmlConst30<>+0(SB), Y0
 	VMOVDQU ggmlConst2<>+0(SB), Y1
 	VMOVDQU ggmlConst3<>+0(SB), Y2
 
@@ -3665,15 +3734,15 @@ done:
 	VZEROUPPER
 	RET
 
-DATA ggmlConst28<>+0(SB)/4, $0xffff0000
-DATA ggmlConst28<>+4(SB)/4, $0xffff0000
-DATA ggmlConst28<>+8(SB)/4, $0xffff0000
-DATA ggmlConst28<>+12(SB)/4, $0xffff0000
-DATA ggmlConst28<>+16(SB)/4, $0xffff0000
-DATA ggmlConst28<>+20(SB)/4, $0xffff0000
-DATA ggmlConst28<>+24(SB)/4, $0xffff0000
-DATA ggmlConst28<>+28(SB)/4, $0xffff0000
-GLOBL ggmlConst28<>(SB), RODATA|NOPTR, $32
+DATA ggmlConst30<>+0(SB)/4, $0xffff0000
+DATA ggmlConst30<>+4(SB)/4, $0xffff0000
+DATA ggmlConst30<>+8(SB)/4, $0xffff0000
+DATA ggmlConst30<>+12(SB)/4, $0xffff0000
+DATA ggmlConst30<>+16(SB)/4, $0xffff0000
+DATA ggmlConst30<>+20(SB)/4, $0xffff0000
+DATA ggmlConst30<>+24(SB)/4, $0xffff0000
+DATA ggmlConst30<>+28(SB)/4, $0xffff0000
+GLOBL ggmlConst30<>(SB), RODATA|NOPTR, $32
 
 // func restoreQ8_0BF16AVX2(dst *uint16, src *byte, blocks int) (left int)
 // Requires: AVX, AVX2, F16C
@@ -3681,10 +3750,10 @@ TEXT ·restoreQ8_0BF16AVX2(SB), NOSPLIT, $0-32
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), CX
 	MOVQ    blocks+16(FP), DX
-	VMOVDQU ggmlConst29<>+0(SB), Y0
-	VMOVDQU ggmlConst30<>+0(SB), Y0
-	VMOVDQU ggmlConst29<>+0(SB), Y1
-	VMOVDQU ggmlConst31<>+0(SB), Y2
+	VMOVDQU ggmlConst31<>+0(SB), Y0
+	VMOVDQU ggmlConst32<>+0(SB), Y0
+	VMOVDQU ggmlConst31<>+0(SB), Y1
+	VMOVDQU ggmlConst33<>+0(SB), Y2
 	VPXOR   Y2, Y2, Y2
 
 block:
@@ -3746,35 +3815,35 @@ done:
 	VZEROUPPER
 	RET
 
-DATA ggmlConst29<>+0(SB)/4, $0x00000001
-DATA ggmlConst29<>+4(SB)/4, $0x00000001
-DATA ggmlConst29<>+8(SB)/4, $0x00000001
-DATA ggmlConst29<>+12(SB)/4, $0x00000001
-DATA ggmlConst29<>+16(SB)/4, $0x00000001
-DATA ggmlConst29<>+20(SB)/4, $0x00000001
-DATA ggmlConst29<>+24(SB)/4, $0x00000001
-DATA ggmlConst29<>+28(SB)/4, $0x00000001
-GLOBL ggmlConst29<>(SB), RODATA|NOPTR, $32
-
-DATA ggmlConst30<>+0(SB)/4, $0x00007fff
-DATA ggmlConst30<>+4(SB)/4, $0x00007fff
-DATA ggmlConst30<>+8(SB)/4, $0x00007fff
-DATA ggmlConst30<>+12(SB)/4, $0x00007fff
-DATA ggmlConst30<>+16(SB)/4, $0x00007fff
-DATA ggmlConst30<>+20(SB)/4, $0x00007fff
-DATA ggmlConst30<>+24(SB)/4, $0x00007fff
-DATA ggmlConst30<>+28(SB)/4, $0x00007fff
-GLOBL ggmlConst30<>(SB), RODATA|NOPTR, $32
-
-DATA ggmlConst31<>+0(SB)/4, $0x00010000
-DATA ggmlConst31<>+4(SB)/4, $0x00010000
-DATA ggmlConst31<>+8(SB)/4, $0x00010000
-DATA ggmlConst31<>+12(SB)/4, $0x00010000
-DATA ggmlConst31<>+16(SB)/4, $0x00010000
-DATA ggmlConst31<>+20(SB)/4, $0x00010000
-DATA ggmlConst31<>+24(SB)/4, $0x00010000
-DATA ggmlConst31<>+28(SB)/4, $0x00010000
+DATA ggmlConst31<>+0(SB)/4, $0x00000001
+DATA ggmlConst31<>+4(SB)/4, $0x00000001
+DATA ggmlConst31<>+8(SB)/4, $0x00000001
+DATA ggmlConst31<>+12(SB)/4, $0x00000001
+DATA ggmlConst31<>+16(SB)/4, $0x00000001
+DATA ggmlConst31<>+20(SB)/4, $0x00000001
+DATA ggmlConst31<>+24(SB)/4, $0x00000001
+DATA ggmlConst31<>+28(SB)/4, $0x00000001
 GLOBL ggmlConst31<>(SB), RODATA|NOPTR, $32
+
+DATA ggmlConst32<>+0(SB)/4, $0x00007fff
+DATA ggmlConst32<>+4(SB)/4, $0x00007fff
+DATA ggmlConst32<>+8(SB)/4, $0x00007fff
+DATA ggmlConst32<>+12(SB)/4, $0x00007fff
+DATA ggmlConst32<>+16(SB)/4, $0x00007fff
+DATA ggmlConst32<>+20(SB)/4, $0x00007fff
+DATA ggmlConst32<>+24(SB)/4, $0x00007fff
+DATA ggmlConst32<>+28(SB)/4, $0x00007fff
+GLOBL ggmlConst32<>(SB), RODATA|NOPTR, $32
+
+DATA ggmlConst33<>+0(SB)/4, $0x00010000
+DATA ggmlConst33<>+4(SB)/4, $0x00010000
+DATA ggmlConst33<>+8(SB)/4, $0x00010000
+DATA ggmlConst33<>+12(SB)/4, $0x00010000
+DATA ggmlConst33<>+16(SB)/4, $0x00010000
+DATA ggmlConst33<>+20(SB)/4, $0x00010000
+DATA ggmlConst33<>+24(SB)/4, $0x00010000
+DATA ggmlConst33<>+28(SB)/4, $0x00010000
+GLOBL ggmlConst33<>(SB), RODATA|NOPTR, $32
 
 // func compressQ4_0BF16AVX2(dst *byte, src *uint16, blocks int) (left int)
 // Requires: AVX, AVX2, F16C
@@ -3783,7 +3852,7 @@ TEXT ·compressQ4_0BF16AVX2(SB), NOSPLIT, $416-32
 	MOVQ    blocks+16(FP), CX
 	XORL    DI, DI
 	MOVQ    dst+0(FP), R8
-	VMOVDQU ggmlConst28<>+0(SB), Y0
+	VMOVDQU ggmlConst30<>+0(SB), Y0
 	VMOVDQU ggmlConst9<>+0(SB), Y1
 	VMOVDQU ggmlConst10<>+0(SB), Y2
 
@@ -4222,8 +4291,8 @@ TEXT ·restoreQ4_0BF16AVX2(SB), NOSPLIT, $0-32
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), CX
 	MOVQ    blocks+16(FP), DX
-	VMOVDQU ggmlConst29<>+0(SB), Y0
-	VMOVDQU ggmlConst30<>+0(SB), Y1
+	VMOVDQU ggmlConst31<>+0(SB), Y0
+	VMOVDQU ggmlConst32<>+0(SB), Y1
 	VMOVDQU ggmlConst13<>+0(SB), Y2
 	VMOVDQU ggmlConst14<>+0(SB), Y3
 	VMOVDQU ggmlConst15<>+0(SB), Y4
@@ -4238,8 +4307,8 @@ block:
 	VMOVD          BX, X6
 	VCVTPH2PS      X6, X6
 	VBROADCASTSS   X6, Y6
-	VMULPS         ggmlConst32<>+0(SB), Y6, Y7
-	VMULPS         ggmlConst33<>+0(SB), Y6, Y6
+	VMULPS         ggmlConst34<>+0(SB), Y6, Y7
+	VMULPS         ggmlConst35<>+0(SB), Y6, Y6
 	VADDPS         Y5, Y7, Y7
 	VADDPS         Y5, Y6, Y6
 	VPSRLD         $0x10, Y7, Y8
@@ -4276,25 +4345,25 @@ done:
 	VZEROUPPER
 	RET
 
-DATA ggmlConst32<>+0(SB)/4, $0xc1000000
-DATA ggmlConst32<>+4(SB)/4, $0xc0c00000
-DATA ggmlConst32<>+8(SB)/4, $0xc0800000
-DATA ggmlConst32<>+12(SB)/4, $0xc0000000
-DATA ggmlConst32<>+16(SB)/4, $0x00000000
-DATA ggmlConst32<>+20(SB)/4, $0x40000000
-DATA ggmlConst32<>+24(SB)/4, $0x40800000
-DATA ggmlConst32<>+28(SB)/4, $0x40c00000
-GLOBL ggmlConst32<>(SB), RODATA|NOPTR, $32
+DATA ggmlConst34<>+0(SB)/4, $0xc1000000
+DATA ggmlConst34<>+4(SB)/4, $0xc0c00000
+DATA ggmlConst34<>+8(SB)/4, $0xc0800000
+DATA ggmlConst34<>+12(SB)/4, $0xc0000000
+DATA ggmlConst34<>+16(SB)/4, $0x00000000
+DATA ggmlConst34<>+20(SB)/4, $0x40000000
+DATA ggmlConst34<>+24(SB)/4, $0x40800000
+DATA ggmlConst34<>+28(SB)/4, $0x40c00000
+GLOBL ggmlConst34<>(SB), RODATA|NOPTR, $32
 
-DATA ggmlConst33<>+0(SB)/4, $0xc0e00000
-DATA ggmlConst33<>+4(SB)/4, $0xc0a00000
-DATA ggmlConst33<>+8(SB)/4, $0xc0400000
-DATA ggmlConst33<>+12(SB)/4, $0xbf800000
-DATA ggmlConst33<>+16(SB)/4, $0x3f800000
-DATA ggmlConst33<>+20(SB)/4, $0x40400000
-DATA ggmlConst33<>+24(SB)/4, $0x40a00000
-DATA ggmlConst33<>+28(SB)/4, $0x40e00000
-GLOBL ggmlConst33<>(SB), RODATA|NOPTR, $32
+DATA ggmlConst35<>+0(SB)/4, $0xc0e00000
+DATA ggmlConst35<>+4(SB)/4, $0xc0a00000
+DATA ggmlConst35<>+8(SB)/4, $0xc0400000
+DATA ggmlConst35<>+12(SB)/4, $0xbf800000
+DATA ggmlConst35<>+16(SB)/4, $0x3f800000
+DATA ggmlConst35<>+20(SB)/4, $0x40400000
+DATA ggmlConst35<>+24(SB)/4, $0x40a00000
+DATA ggmlConst35<>+28(SB)/4, $0x40e00000
+GLOBL ggmlConst35<>(SB), RODATA|NOPTR, $32
 
 // func compressQ4_1BF16AVX2(dst *byte, src *uint16, blocks int) (left int)
 // Requires: AVX, AVX2, F16C
@@ -4303,7 +4372,7 @@ TEXT ·compressQ4_1BF16AVX2(SB), NOSPLIT, $768-32
 	MOVQ    blocks+16(FP), CX
 	XORL    DI, DI
 	MOVQ    dst+0(FP), R8
-	VMOVDQU ggmlConst28<>+0(SB), Y0
+	VMOVDQU ggmlConst30<>+0(SB), Y0
 	VMOVDQU ggmlConst18<>+0(SB), Y1
 	VMOVDQU ggmlConst10<>+0(SB), Y2
 
@@ -4884,8 +4953,8 @@ TEXT ·restoreQ4_1BF16AVX2(SB), NOSPLIT, $0-32
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), CX
 	MOVQ    blocks+16(FP), DX
-	VMOVDQU ggmlConst29<>+0(SB), Y0
-	VMOVDQU ggmlConst30<>+0(SB), Y1
+	VMOVDQU ggmlConst31<>+0(SB), Y0
+	VMOVDQU ggmlConst32<>+0(SB), Y1
 	VMOVDQU ggmlConst13<>+0(SB), Y2
 	VMOVDQU ggmlConst14<>+0(SB), Y3
 	VMOVDQU ggmlConst15<>+0(SB), Y4
@@ -4908,8 +4977,8 @@ block:
 	VMOVD          BX, X6
 	VCVTPH2PS      X6, X6
 	VBROADCASTSS   X6, Y6
-	VMULPS         ggmlConst34<>+0(SB), Y5, Y7
-	VMULPS         ggmlConst35<>+0(SB), Y5, Y5
+	VMULPS         ggmlConst36<>+0(SB), Y5, Y7
+	VMULPS         ggmlConst37<>+0(SB), Y5, Y5
 	VADDPS         Y6, Y7, Y7
 	VADDPS         Y6, Y5, Y5
 	VPSRLD         $0x10, Y7, Y6
@@ -4946,25 +5015,25 @@ done:
 	VZEROUPPER
 	RET
 
-DATA ggmlConst34<>+0(SB)/4, $0x00000000
-DATA ggmlConst34<>+4(SB)/4, $0x40000000
-DATA ggmlConst34<>+8(SB)/4, $0x40800000
-DATA ggmlConst34<>+12(SB)/4, $0x40c00000
-DATA ggmlConst34<>+16(SB)/4, $0x41000000
-DATA ggmlConst34<>+20(SB)/4, $0x41200000
-DATA ggmlConst34<>+24(SB)/4, $0x41400000
-DATA ggmlConst34<>+28(SB)/4, $0x41600000
-GLOBL ggmlConst34<>(SB), RODATA|NOPTR, $32
+DATA ggmlConst36<>+0(SB)/4, $0x00000000
+DATA ggmlConst36<>+4(SB)/4, $0x40000000
+DATA ggmlConst36<>+8(SB)/4, $0x40800000
+DATA ggmlConst36<>+12(SB)/4, $0x40c00000
+DATA ggmlConst36<>+16(SB)/4, $0x41000000
+DATA ggmlConst36<>+20(SB)/4, $0x41200000
+DATA ggmlConst36<>+24(SB)/4, $0x41400000
+DATA ggmlConst36<>+28(SB)/4, $0x41600000
+GLOBL ggmlConst36<>(SB), RODATA|NOPTR, $32
 
-DATA ggmlConst35<>+0(SB)/4, $0x3f800000
-DATA ggmlConst35<>+4(SB)/4, $0x40400000
-DATA ggmlConst35<>+8(SB)/4, $0x40a00000
-DATA ggmlConst35<>+12(SB)/4, $0x40e00000
-DATA ggmlConst35<>+16(SB)/4, $0x41100000
-DATA ggmlConst35<>+20(SB)/4, $0x41300000
-DATA ggmlConst35<>+24(SB)/4, $0x41500000
-DATA ggmlConst35<>+28(SB)/4, $0x41700000
-GLOBL ggmlConst35<>(SB), RODATA|NOPTR, $32
+DATA ggmlConst37<>+0(SB)/4, $0x3f800000
+DATA ggmlConst37<>+4(SB)/4, $0x40400000
+DATA ggmlConst37<>+8(SB)/4, $0x40a00000
+DATA ggmlConst37<>+12(SB)/4, $0x40e00000
+DATA ggmlConst37<>+16(SB)/4, $0x41100000
+DATA ggmlConst37<>+20(SB)/4, $0x41300000
+DATA ggmlConst37<>+24(SB)/4, $0x41500000
+DATA ggmlConst37<>+28(SB)/4, $0x41700000
+GLOBL ggmlConst37<>(SB), RODATA|NOPTR, $32
 
 // func compressQ5_0BF16AVX2(dst *byte, src *uint16, blocks int) (left int)
 // Requires: AVX, AVX2, F16C
@@ -4973,7 +5042,7 @@ TEXT ·compressQ5_0BF16AVX2(SB), NOSPLIT, $416-32
 	MOVQ    blocks+16(FP), CX
 	XORL    DI, DI
 	MOVQ    dst+0(FP), R8
-	VMOVDQU ggmlConst28<>+0(SB), Y0
+	VMOVDQU ggmlConst30<>+0(SB), Y0
 	VMOVDQU ggmlConst21<>+0(SB), Y1
 	VMOVDQU ggmlConst22<>+0(SB), Y2
 
@@ -5478,8 +5547,8 @@ TEXT ·restoreQ5_0BF16AVX2(SB), NOSPLIT, $0-32
 	MOVQ    blocks+16(FP), DX
 	VMOVDQU ggmlConst14<>+0(SB), Y0
 	VMOVDQU ggmlConst15<>+0(SB), Y1
-	VMOVDQU ggmlConst29<>+0(SB), Y2
-	VMOVDQU ggmlConst30<>+0(SB), Y3
+	VMOVDQU ggmlConst31<>+0(SB), Y2
+	VMOVDQU ggmlConst32<>+0(SB), Y3
 	VPXOR   Y4, Y4, Y4
 
 block:
@@ -5559,7 +5628,7 @@ TEXT ·compressQ5_1BF16AVX2(SB), NOSPLIT, $768-32
 	MOVQ    blocks+16(FP), CX
 	XORL    DI, DI
 	MOVQ    dst+0(FP), R8
-	VMOVDQU ggmlConst28<>+0(SB), Y0
+	VMOVDQU ggmlConst30<>+0(SB), Y0
 	VMOVDQU ggmlConst18<>+0(SB), Y1
 	VMOVDQU ggmlConst22<>+0(SB), Y2
 
@@ -6206,8 +6275,8 @@ TEXT ·restoreQ5_1BF16AVX2(SB), NOSPLIT, $0-32
 	MOVQ    blocks+16(FP), DX
 	VMOVDQU ggmlConst14<>+0(SB), Y0
 	VMOVDQU ggmlConst15<>+0(SB), Y1
-	VMOVDQU ggmlConst29<>+0(SB), Y2
-	VMOVDQU ggmlConst30<>+0(SB), Y3
+	VMOVDQU ggmlConst31<>+0(SB), Y2
+	VMOVDQU ggmlConst32<>+0(SB), Y3
 	VPXOR   Y4, Y4, Y4
 
 block:
@@ -6286,3 +6355,81 @@ done:
 	MOVQ DX, left+24(FP)
 	VZEROUPPER
 	RET
+
+// func restoreIQ4NLBF16AVX2(dst *uint16, src *byte, blocks int) (left int)
+// Requires: AVX, AVX2, F16C
+TEXT ·restoreIQ4NLBF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	VMOVDQU ggmlConst31<>+0(SB), Y0
+	VMOVDQU ggmlConst32<>+0(SB), Y1
+	VMOVDQU ggmlConst13<>+0(SB), Y2
+	VMOVDQU ggmlConst14<>+0(SB), Y3
+	VMOVDQU ggmlConst15<>+0(SB), Y4
+	VPXOR   Y5, Y5, Y5
+
+block:
+	MOVWLZX        (CX), BX
+	MOVL           BX, SI
+	ANDL           $0x00007fff, SI
+	CMPL           SI, $0x00007bff
+	JHI            done
+	VMOVD          BX, X5
+	VCVTPH2PS      X5, X5
+	VBROADCASTSS   X5, Y5
+	VMULPS         ggmlConst38<>+0(SB), Y5, Y6
+	VMULPS         ggmlConst39<>+0(SB), Y5, Y5
+	VPSRLD         $0x10, Y6, Y7
+	VPAND          Y0, Y7, Y7
+	VPADDD         Y1, Y6, Y6
+	VPADDD         Y7, Y6, Y6
+	VPSRLD         $0x10, Y5, Y7
+	VPAND          Y0, Y7, Y7
+	VPADDD         Y1, Y5, Y5
+	VPADDD         Y7, Y5, Y5
+	VPSRLD         $0x10, Y6, Y6
+	VPBLENDW       $0xaa, Y5, Y6, Y6
+	VPSHUFB        Y2, Y6, Y6
+	VPERMQ         $0x88, Y6, Y5
+	VPERMQ         $0xdd, Y6, Y6
+	VBROADCASTI128 2(CX), Y7
+	VPSRLVD        Y4, Y7, Y7
+	VPAND          Y3, Y7, Y7
+	VPSHUFB        Y7, Y5, Y5
+	VPSHUFB        Y7, Y6, Y6
+	VPUNPCKLBW     Y6, Y5, Y7
+	VPUNPCKHBW     Y6, Y5, Y5
+	VINSERTI128    $0x01, X5, Y7, Y6
+	VPERM2I128     $0x31, Y5, Y7, Y5
+	VMOVDQU        Y6, (AX)
+	VMOVDQU        Y5, 32(AX)
+	ADDQ           $0x12, CX
+	ADDQ           $0x40, AX
+	DECQ           DX
+	JNZ            block
+
+done:
+	MOVQ DX, left+24(FP)
+	VZEROUPPER
+	RET
+
+DATA ggmlConst38<>+0(SB)/4, $0xc2fe0000
+DATA ggmlConst38<>+4(SB)/4, $0xc2a60000
+DATA ggmlConst38<>+8(SB)/4, $0xc2440000
+DATA ggmlConst38<>+12(SB)/4, $0xc1b00000
+DATA ggmlConst38<>+16(SB)/4, $0x3f800000
+DATA ggmlConst38<>+20(SB)/4, $0x41c80000
+DATA ggmlConst38<>+24(SB)/4, $0x42540000
+DATA ggmlConst38<>+28(SB)/4, $0x42b20000
+GLOBL ggmlConst38<>(SB), RODATA|NOPTR, $32
+
+DATA ggmlConst39<>+0(SB)/4, $0xc2d00000
+DATA ggmlConst39<>+4(SB)/4, $0xc2820000
+DATA ggmlConst39<>+8(SB)/4, $0xc20c0000
+DATA ggmlConst39<>+12(SB)/4, $0xc1200000
+DATA ggmlConst39<>+16(SB)/4, $0x41500000
+DATA ggmlConst39<>+20(SB)/4, $0x42180000
+DATA ggmlConst39<>+24(SB)/4, $0x428a0000
+DATA ggmlConst39<>+28(SB)/4, $0x42e20000
+GLOBL ggmlConst39<>(SB), RODATA|NOPTR, $32

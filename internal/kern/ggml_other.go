@@ -43,3 +43,7 @@ func restoreQ5_0BF16AVX2(_ *uint16, _ *byte, _ int) (left int) { panic("kern: no
 func compressQ5_1BF16AVX2(_ *byte, _ *uint16, _ int) (left int) { panic("kern: no vector kernels") }
 
 func restoreQ5_1BF16AVX2(_ *uint16, _ *byte, _ int) (left int) { panic("kern: no vector kernels") }
+
+func restoreIQ4NLF16AVX2(_ *uint16, _ *byte, _ int) (left int) { panic("kern: no vector kernels") }
+
+func restoreIQ4NLBF16AVX2(_ *uint16, _ *byte, _ int) (left int) { panic("kern: no vector kernels") }

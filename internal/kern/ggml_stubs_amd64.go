@@ -62,6 +62,12 @@ func compressQ5_1F16AVX2(dst *byte, src *uint16, blocks int) (left int)
 //go:noescape
 func restoreQ5_1F16AVX2(dst *uint16, src *byte, blocks int) (left int)
 
+// restoreIQ4NLF16AVX2 sets dst to the patterns of blocks, until a scale is not finite or so large
+// that values might be cut, and returns how many are left.
+//
+//go:noescape
+func restoreIQ4NLF16AVX2(dst *uint16, src *byte, blocks int) (left int)
+
 // compressQ8_0BF16AVX2 writes blocks of q8_0. Blocks are a positive multiple of 8; it returns how
 // many are left, where a scale is not finite.
 //
@@ -121,3 +127,9 @@ func compressQ5_1BF16AVX2(dst *byte, src *uint16, blocks int) (left int)
 //
 //go:noescape
 func restoreQ5_1BF16AVX2(dst *uint16, src *byte, blocks int) (left int)
+
+// restoreIQ4NLBF16AVX2 sets dst to the patterns of blocks, until a scale is not finite or so
+// large that values might be cut, and returns how many are left.
+//
+//go:noescape
+func restoreIQ4NLBF16AVX2(dst *uint16, src *byte, blocks int) (left int)

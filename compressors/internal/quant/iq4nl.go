@@ -116,19 +116,18 @@ func extremeFloat(x *[BlockSize]float32) float32 {
 	return x[BlockSize-1-best&0xff]
 }
 
-// DecompressIQ4NL sets x from a block. It returns false if the scale is not finite.
-func DecompressIQ4NL(x *[BlockSize]float32, in []byte) bool {
-	d := kern.F16ToF32(binary.LittleEndian.Uint16(in))
-	for i, c := range in[2:IQ4NLBytes] {
-		x[i] = d * levelsIQ4NL[c&15]
-		x[i+BlockSize/2] = d * levelsIQ4NL[c>>4]
+// CompressFloats writes the blocks of x, whole ones, which need not come from 16 bits. It returns
+// false if a scale is beyond binary16.
+func (b Block) CompressFloats(out []byte, x []float32) bool {
+	for ; len(x) > 0; out, x = out[b.Bytes():], x[BlockSize:] {
+		if !b.compressFloats(out, (*[BlockSize]float32)(x)) {
+			return false
+		}
 	}
-	return finite(d)
+	return true
 }
 
-// CompressFloats writes the block of x, which need not come from 16 bits. It returns false if a
-// scale is beyond binary16.
-func (b Block) CompressFloats(out []byte, x *[BlockSize]float32) bool {
+func (b Block) compressFloats(out []byte, x *[BlockSize]float32) bool {
 	switch b {
 	case Q8_0:
 		top := extremeFloat(x)
@@ -162,8 +161,17 @@ func Largest(vals []float32) float32 {
 	return math.Float32frombits(most)
 }
 
-// DecompressFloats sets x from a block. It returns false if a scale is not finite.
-func (b Block) DecompressFloats(x *[BlockSize]float32, in []byte) bool {
+// DecompressFloats sets x from its blocks. It returns false if a scale is not finite.
+func (b Block) DecompressFloats(x []float32, in []byte) bool {
+	for ; len(x) > 0; in, x = in[b.Bytes():], x[BlockSize:] {
+		if !b.decompressFloats((*[BlockSize]float32)(x), in) {
+			return false
+		}
+	}
+	return true
+}
+
+func (b Block) decompressFloats(x *[BlockSize]float32, in []byte) bool {
 	var codes [BlockSize]byte
 	d, m, off := kern.F16ToF32(binary.LittleEndian.Uint16(in)), float32(0), float32(0)
 	rest := in[2:]

@@ -47,13 +47,13 @@ func TestBlocksOfFloatsAreThoseOfPatterns(t *testing.T) {
 				x[i] = kv.F16.Float(row[i])
 			}
 			want, got := make([]byte, b.Bytes()), make([]byte, b.Bytes())
-			if _, ok := b.Compress(kv.F16, want, row); !ok || !b.CompressFloats(got, &x) {
+			if _, ok := b.Compress(kv.F16, want, row); !ok || !b.CompressFloats(got, x[:]) {
 				t.Fatal("a scale beyond its type")
 			}
 			if !bytes.Equal(got, want) {
 				t.Fatalf("type %d, row %d:\n got %x\nwant %x", b, n, got, want)
 			}
-			if !b.Decompress(kv.F16, row, want) || !b.DecompressFloats(&x, want) {
+			if !b.Decompress(kv.F16, row, want) || !b.DecompressFloats(x[:], want) {
 				t.Fatal("a scale that is not finite")
 			}
 			for i := range row {

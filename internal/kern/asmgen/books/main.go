@@ -25,6 +25,9 @@ func main() {
 	for _, bf16 := range []bool{false, true} {
 		floors(bf16)
 	}
+	blocks()
+	fitIQ4()
+	nibbles()
 	Generate()
 }
 

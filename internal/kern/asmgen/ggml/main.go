@@ -31,6 +31,7 @@ func main() {
 				t.restoreTable(bf16)
 			}
 		}
+		iq4nl.restoreTable(bf16)
 	}
 	Generate()
 }

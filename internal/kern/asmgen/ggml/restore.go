@@ -45,6 +45,8 @@ func (t narrow) numbers(r *reader, zero VecVirtual) (d, low VecVirtual) {
 		return r.number(0, 0x7bff), r.number(2, 0x7bff)
 	}
 	switch {
+	case t.levels != nil:
+		return r.number(0, 0x6007), zero // 127·515.5
 	case t.offset && t.fifth:
 		return r.number(0, 0x6400), r.number(2, 0x7800) // 31·1024 + 32768
 	case t.offset:
@@ -118,8 +120,10 @@ func (t narrow) restoreTable(bf16 bool) {
 	first, second := t.ramp(bf16)
 	VMULPS(first, d, a)
 	VMULPS(second, d, b)
-	VADDPS(least, a, a)
-	VADDPS(least, b, b)
+	if t.levels == nil {
+		VADDPS(least, a, a)
+		VADDPS(least, b, b)
+	}
 	if bf16 {
 		NarrowPairs(a, b)
 	} else {
@@ -155,13 +159,15 @@ func (t narrow) nibbles(r *reader) VecVirtual {
 // ramp returns what the sixteen codes stand for: of bfloat16 the even and the odd ones.
 func (t narrow) ramp(bf16 bool) (a, b Op) {
 	from := -8
-	if t.offset {
+	if t.offset || t.levels != nil {
 		from = 0
 	}
 	f := func(from, step int) Op {
 		var v [8]uint32
 		for i := range v {
-			v[i] = float(from + step*i)
+			if v[i] = float(from + step*i); t.levels != nil {
+				v[i] = float(t.levels[from+step*i])
+			}
 		}
 		return Dwords(v[:]...)
 	}

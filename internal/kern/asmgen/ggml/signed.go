@@ -16,14 +16,19 @@ type narrow struct {
 	fifth  bool   // has fifth bits
 	scale  uint32 // -1/8 or -1/16; with a minimum 15 or 31
 	shift  uint32 // 8.5 or 16.5; with a minimum 0.5
+	levels []int  // what codes stand for, if not a range
 }
 
 var narrows = []narrow{
-	{"Q4_0", false, false, 0xbe000000, 0x41080000},
-	{"Q4_1", true, false, 0x41700000, 0x3f000000},
-	{"Q5_0", false, true, 0xbd800000, 0x41840000},
-	{"Q5_1", true, true, 0x41f80000, 0x3f000000},
+	{"Q4_0", false, false, 0xbe000000, 0x41080000, nil},
+	{"Q4_1", true, false, 0x41700000, 0x3f000000, nil},
+	{"Q5_0", false, true, 0xbd800000, 0x41840000, nil},
+	{"Q5_1", true, true, 0x41f80000, 0x3f000000, nil},
 }
+
+// iq4nl is read like Q4_0, but its numbers are not a range.
+var iq4nl = narrow{name: "IQ4NL",
+	levels: []int{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}}
 
 // head is how many bytes stand before the low halves of codes, and scales how many before the
 // fifth bits.
