@@ -3,7 +3,6 @@ package compressors
 import (
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 
 	"kvgauge/compressors/internal/quant"
@@ -26,7 +25,10 @@ import (
 // codes, outliers (16-bit patterns, then indices in their vectors, the smallest first), L's left
 // and right factors in binary16; then the buffer. Bits per value of a chunk of S tokens: bits +
 // 32/group + 32·outliers + 16·rank·(S + D)/(S·D).
-type gear struct{ gearParams }
+type gear struct {
+	gearParams
+	workers int // 0 is one
+}
 
 type gearParams struct {
 	Bits     int     `param:"bits" doc:"width of a code, 1 to 8"`
@@ -99,7 +101,7 @@ func newGear(p gearParams) (Codec, error) {
 	case p.Buffer < 0:
 		return nil, fmt.Errorf("buffer is %d, want 0 or more", p.Buffer)
 	}
-	return &gear{p}, nil
+	return &gear{p, 1}, nil
 }
 
 // Capabilities implements Codec.
@@ -178,55 +180,57 @@ func (c *gear) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	if err := checkFinite(src); err != nil {
 		return dst, err
 	}
-	base, size := len(dst), c.PredictedBytes(src)
-	dst = slices.Grow(dst, size)[:base+size]
-	out := dst[base:]
-	w := gearPool.Get().(*gearScratch)
-	defer gearPool.Put(w)
-	for _, side := range kv.Sides {
-		dim := src.Dim(side)
-		for plane := 0; plane < src.Layers*src.Heads && dim > 0; plane++ {
-			l, h := plane/src.Heads, plane%src.Heads
-			rest := src.Plane(side, l, h)
-			for left := c.body(src); left > 0; left = max(left-gearChunk, 0) {
-				y := c.layout(min(left, gearChunk), dim, side)
-				n := y.sizes(c.Bits).total()
-				if !w.compress(out[:n], &y, c.gearParams, src.DType, rest[:y.rows*dim]) {
-					return dst[:base], fmt.Errorf("%w: a scale or factor beyond binary16 in %v, layer %d, "+
-						"head %d", ErrNonFinite, side, l, h)
-				}
-				out, rest = out[n:], rest[y.rows*dim:]
-			}
-			putBits(out, rest)
-			out = out[2*len(rest):]
-		}
-	}
-	return dst, nil
+	return compressPlanes(dst, c, c.workers, src)
 }
 
 // Decompress implements Codec.
 func (c *gear) Decompress(dst kv.Tensor, src []byte) error {
-	if want := c.PredictedBytes(dst); len(src) != want {
-		return corrupt("%d bytes, want %d", len(src), want)
+	return restorePlanes(dst, c, c.workers, src)
+}
+
+// spread implements spreader.
+func (c *gear) spread(workers int) Codec { return &gear{c.gearParams, workers} }
+
+// planeBytes implements planeCoder.
+func (c *gear) planeBytes(t kv.Tensor, side kv.Side) payloadRuns {
+	n, dim := 0, t.Dim(side)
+	for at := 0; at < c.body(t); at += gearChunk {
+		y := c.layout(min(gearChunk, c.body(t)-at), dim, side)
+		n += y.sizes(c.Bits).total()
 	}
+	return payloadRuns{n + 2*dim*(t.Tokens-c.body(t))}
+}
+
+// compressPlane implements planeCoder.
+func (c *gear) compressPlane(src kv.Tensor, side kv.Side, layer, head int, parts [3][]byte) bool {
 	w := gearPool.Get().(*gearScratch)
 	defer gearPool.Put(w)
-	for _, side := range kv.Sides {
-		dim := dst.Dim(side)
-		for plane := 0; plane < dst.Layers*dst.Heads && dim > 0; plane++ {
-			l, h := plane/dst.Heads, plane%dst.Heads
-			rest := dst.Plane(side, l, h)
-			for left := c.body(dst); left > 0; left = max(left-gearChunk, 0) {
-				y := c.layout(min(left, gearChunk), dim, side)
-				n := y.sizes(c.Bits).total()
-				if !w.decompress(rest[:y.rows*dim], src[:n], &y, c.gearParams, dst.DType) {
-					return corrupt("scale, factor or index of %v, layer %d, head %d", side, l, h)
-				}
-				src, rest = src[n:], rest[y.rows*dim:]
-			}
-			readBits(rest, src)
-			src = src[2*len(rest):]
+	out, rest := parts[0], src.Plane(side, layer, head)
+	for left := c.body(src); left > 0; left = max(left-gearChunk, 0) {
+		y := c.layout(min(left, gearChunk), src.Dim(side), side)
+		n, size := y.sizes(c.Bits).total(), y.rows*y.dim
+		if !w.compress(out[:n], &y, c.gearParams, src.DType, rest[:size]) {
+			return false
 		}
+		out, rest = out[n:], rest[size:]
 	}
-	return nil
+	putBits(out, rest)
+	return true
+}
+
+// restorePlane implements planeCoder.
+func (c *gear) restorePlane(dst kv.Tensor, side kv.Side, layer, head int, parts [3][]byte) bool {
+	w := gearPool.Get().(*gearScratch)
+	defer gearPool.Put(w)
+	in, rest := parts[0], dst.Plane(side, layer, head)
+	for left := c.body(dst); left > 0; left = max(left-gearChunk, 0) {
+		y := c.layout(min(left, gearChunk), dst.Dim(side), side)
+		n, size := y.sizes(c.Bits).total(), y.rows*y.dim
+		if !w.decompress(rest[:size], in[:n], &y, c.gearParams, dst.DType) {
+			return false
+		}
+		in, rest = in[n:], rest[size:]
+	}
+	readBits(rest, in)
+	return true
 }

@@ -155,24 +155,10 @@ func (c *kvarn) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	if err := checkFinite(src); err != nil {
 		return dst, err
 	}
-	base := len(dst)
-	dst = growBytes(dst, c.PredictedBytes(src))
-	if plane := c.call(src, dst[base:], false); plane >= 0 {
-		side, l, h := planeAt(src, plane)
-		return dst[:base], fmt.Errorf("%w: a scale beyond binary16 in %v, layer %d, head %d",
-			ErrNonFinite, side, l, h)
-	}
-	return dst, nil
+	return compressPlanes(dst, c, c.workers, src)
 }
 
 // Decompress implements Codec.
 func (c *kvarn) Decompress(dst kv.Tensor, src []byte) error {
-	if want := c.PredictedBytes(dst); len(src) != want {
-		return corrupt("%d bytes, want %d", len(src), want)
-	}
-	if plane := c.call(dst, src, true); plane >= 0 {
-		side, l, h := planeAt(dst, plane)
-		return corrupt("scale of %v, layer %d, head %d", side, l, h)
-	}
-	return nil
+	return restorePlanes(dst, c, c.workers, src)
 }

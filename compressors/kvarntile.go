@@ -12,85 +12,26 @@ import (
 	"kvgauge/internal/kern"
 )
 
-// A kvarnCall is one call. Its pieces are planes, those of keys first.
-type kvarnCall struct {
-	codec        *kvarn
-	t            kv.Tensor
-	payload      []byte
-	reads        bool
-	sinks, tiles int
+var kvarnPool = sync.Pool{New: func() any { return new(kvarnScratch) }}
 
-	mu     sync.Mutex
-	failed int // the first plane that did, or -1
+// planeBytes implements planeCoder.
+func (c *kvarn) planeBytes(t kv.Tensor, side kv.Side) payloadRuns {
+	dim, tiles := t.Dim(side), c.tiles(t)
+	y := c.tile(side, dim)
+	return payloadRuns{tiles*(y.scales()+y.codes()) + 2*dim*(t.Tokens-tiles*c.Group)}
 }
 
-var (
-	kvarnCalls = sync.Pool{New: func() any { return new(kvarnCall) }}
-	kvarnPool  = sync.Pool{New: func() any { return new(kvarnScratch) }}
-)
-
-// call compresses t to payload, which is as long as it has to be, or reads it. It returns the first
-// plane that cannot be, or -1.
-func (c *kvarn) call(t kv.Tensor, payload []byte, reads bool) int {
-	k := kvarnCalls.Get().(*kvarnCall)
-	*k = kvarnCall{codec: c, t: t, payload: payload, reads: reads, sinks: c.sinks(t), tiles: c.tiles(t), failed: -1}
-	inParallel(max(c.workers, 1), t.Layers*t.Heads*sidesOf(t), k)
-	failed := k.failed
-	*k = kvarnCall{}
-	kvarnCalls.Put(k)
-	return failed
-}
-
-// planeAt returns which plane of a tensor is number i, keys first.
-func planeAt(t kv.Tensor, i int) (side kv.Side, l, h int) {
-	planes := t.Layers * t.Heads
-	if i >= planes || t.KeyDim == 0 {
-		side = kv.V
-	}
-	return side, i % planes / t.Heads, i % t.Heads
-}
-
-// planeBytes returns how many bytes a plane takes.
-func (k *kvarnCall) planeBytes(side kv.Side) int {
-	dim := k.t.Dim(side)
-	y := k.codec.tile(side, dim)
-	return k.tiles*(y.scales()+y.codes()) + 2*dim*(k.t.Tokens-k.tiles*k.codec.Group)
-}
-
-// piece implements pieces.
-func (k *kvarnCall) piece(i int) {
-	side, l, h := planeAt(k.t, i)
-	planes := k.t.Layers * k.t.Heads
-	at := i % planes * k.planeBytes(side)
-	if i >= planes {
-		at += planes * k.planeBytes(kv.K)
-	}
+// compressPlane implements planeCoder.
+func (c *kvarn) compressPlane(src kv.Tensor, side kv.Side, layer, head int, parts [3][]byte) bool {
 	s := kvarnPool.Get().(*kvarnScratch)
 	defer kvarnPool.Put(s)
-	plane := k.t.Plane(side, l, h)
-	do := s.compressPlane
-	if k.reads {
-		do = s.decompressPlane
-	}
-	if do(k, side, plane, k.payload[at:at+k.planeBytes(side)]) {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.failed < 0 || i < k.failed {
-		k.failed = i
-	}
-}
-
-// compressPlane writes a plane. It returns false if a scale is beyond binary16.
-func (s *kvarnScratch) compressPlane(k *kvarnCall, side kv.Side, rows []uint16, out []byte) bool {
-	dim := k.t.Dim(side)
-	y, turn, size := k.codec.tile(side, dim), hadamards.get(dim), k.codec.Group*dim
-	putBits(out, rows[:k.sinks*dim])
-	out, rows = out[2*k.sinks*dim:], rows[k.sinks*dim:]
-	for range k.tiles {
-		s.load(rows[:size], k.t.DType, dim, turn, side == kv.K)
-		s.even(y, k.codec.Turns)
+	out, rows, dim, sinks := parts[0], src.Plane(side, layer, head), src.Dim(side), c.sinks(src)
+	y, turn, size := c.tile(side, dim), hadamards.get(dim), c.Group*dim
+	putBits(out, rows[:sinks*dim])
+	out, rows = out[2*sinks*dim:], rows[sinks*dim:]
+	for range c.tiles(src) {
+		s.load(rows[:size], src.DType, dim, turn, side == kv.K)
+		s.even(y, c.Turns)
 		if !s.quantise(out, y) {
 			return false
 		}
@@ -100,17 +41,19 @@ func (s *kvarnScratch) compressPlane(k *kvarnCall, side kv.Side, rows []uint16, 
 	return true
 }
 
-// decompressPlane reads a plane. It returns false if a scale cannot be.
-func (s *kvarnScratch) decompressPlane(k *kvarnCall, side kv.Side, rows []uint16, in []byte) bool {
-	dim := k.t.Dim(side)
-	y, turn, size := k.codec.tile(side, dim), hadamards.get(dim), k.codec.Group*dim
-	readBits(rows[:k.sinks*dim], in)
-	rows, in = rows[k.sinks*dim:], in[2*k.sinks*dim:]
-	for range k.tiles {
+// restorePlane implements planeCoder.
+func (c *kvarn) restorePlane(dst kv.Tensor, side kv.Side, layer, head int, parts [3][]byte) bool {
+	s := kvarnPool.Get().(*kvarnScratch)
+	defer kvarnPool.Put(s)
+	in, rows, dim, sinks := parts[0], dst.Plane(side, layer, head), dst.Dim(side), c.sinks(dst)
+	y, turn, size := c.tile(side, dim), hadamards.get(dim), c.Group*dim
+	readBits(rows[:sinks*dim], in)
+	rows, in = rows[sinks*dim:], in[2*sinks*dim:]
+	for range c.tiles(dst) {
 		if !s.restore(in, y) {
 			return false
 		}
-		s.store(rows[:size], k.t.DType, dim, turn, side == kv.K)
+		s.store(rows[:size], dst.DType, dim, turn, side == kv.K)
 		rows, in = rows[size:], in[y.scales()+y.codes():]
 	}
 	readBits(rows, in)

@@ -37,6 +37,8 @@ type oscar struct {
 	to    fittedTo
 	// Per side, [layer][head] matrices by rows, and their transposes.
 	turn, back [2][]float32
+
+	workers int // 0 is one
 }
 
 type oscarParams struct {
@@ -172,29 +174,23 @@ func (c *oscar) window(t kv.Tensor) (from, to int) {
 	return from, to
 }
 
-// sizes returns the bytes of scales, codes and raw tokens.
-func (c *oscar) sizes(t kv.Tensor) (scales, codes, raw int) {
+// planeBytes implements planeCoder: scales, codes and raw tokens.
+func (c *oscar) planeBytes(t kv.Tensor, side kv.Side) payloadRuns {
 	from, to := c.window(t)
-	for _, side := range kv.Sides {
-		if dim, rows := t.Dim(side), t.Layers*t.Heads*(to-from); dim > 0 {
-			scales += 4 * rows * ceilDiv(dim, c.Group)
-			codes += rows * quant.PackedBytes(dim, c.Bits)
-			raw += 2 * dim * (t.Layers*t.Heads*t.Tokens - rows)
-		}
-	}
-	return scales, codes, raw
+	dim := t.Dim(side)
+	return payloadRuns{4 * (to - from) * ceilDiv(dim, c.Group), (to - from) * quant.PackedBytes(dim, c.Bits),
+		2 * dim * (t.Tokens - to + from)}
 }
 
 // PredictedBytes implements Sizer.
 func (c *oscar) PredictedBytes(head kv.Tensor) int {
-	scales, codes, raw := c.sizes(head)
-	return scales + codes + raw
+	return sumPlanes(c, head).total()
 }
 
 // AppendSections implements Sectioner.
 func (c *oscar) AppendSections(dst []Section, head kv.Tensor, _ []byte) ([]Section, error) {
-	scales, codes, raw := c.sizes(head)
-	return append(dst, Section{Scales, scales}, Section{Codes, codes}, Section{Raw, raw}), nil
+	n := sumPlanes(c, head)
+	return append(dst, Section{Scales, n[0]}, Section{Codes, n[1]}, Section{Raw, n[2]}), nil
 }
 
 // ready returns an error if the codec cannot take t.
@@ -223,26 +219,17 @@ func (c *oscar) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	if err := checkFinite(src); err != nil {
 		return dst, err
 	}
-	base := len(dst)
-	scales, codes, raw := c.sizes(src)
-	dst = growBytes(dst, scales+codes+raw)
-	out := oscarRuns{dst[base:], dst[base+scales:], dst[base+scales+codes:]}
+	return compressPlanes(dst, c, c.workers, src)
+}
+
+// compressPlane implements planeCoder.
+func (c *oscar) compressPlane(src kv.Tensor, side kv.Side, layer, head int, out [3][]byte) bool {
 	s := oscarPool.Get().(*oscarScratch)
 	defer oscarPool.Put(s)
 	from, to := c.window(src)
-	for _, side := range kv.Sides {
-		for plane := 0; plane < src.Layers*src.Heads && src.Dim(side) > 0; plane++ {
-			l, h := plane/src.Heads, plane%src.Heads
-			rows, dim := src.Plane(side, l, h), src.Dim(side)
-			out.raw = putBitsAfter(out.raw, rows[:from*dim])
-			out.raw = putBitsAfter(out.raw, rows[to*dim:])
-			if !s.compress(c, &out, rows[from*dim:to*dim], side, plane, src.DType) {
-				return dst[:base], fmt.Errorf("%w: a scale beyond binary16 in %v, layer %d, head %d",
-					ErrNonFinite, side, l, h)
-			}
-		}
-	}
-	return dst, nil
+	rows, dim := src.Plane(side, layer, head), src.Dim(side)
+	putBits(putBitsAfter(out[2], rows[:from*dim]), rows[to*dim:])
+	return s.compress(c, &oscarRuns{out[0], out[1]}, rows[from*dim:to*dim], side, layer*src.Heads+head, src.DType)
 }
 
 // Decompress implements Codec.
@@ -252,26 +239,23 @@ func (c *oscar) Decompress(dst kv.Tensor, src []byte) error {
 	} else if err != nil {
 		return corrupt("%v", err)
 	}
-	scales, codes, raw := c.sizes(dst)
-	if want := scales + codes + raw; len(src) != want {
-		return corrupt("%d bytes, want %d", len(src), want)
-	}
-	in := oscarRuns{src, src[scales:], src[scales+codes:]}
+	return restorePlanes(dst, c, c.workers, src)
+}
+
+// restorePlane implements planeCoder.
+func (c *oscar) restorePlane(dst kv.Tensor, side kv.Side, layer, head int, in [3][]byte) bool {
 	s := oscarPool.Get().(*oscarScratch)
 	defer oscarPool.Put(s)
 	from, to := c.window(dst)
-	for _, side := range kv.Sides {
-		for plane := 0; plane < dst.Layers*dst.Heads && dst.Dim(side) > 0; plane++ {
-			l, h := plane/dst.Heads, plane%dst.Heads
-			rows, dim := dst.Plane(side, l, h), dst.Dim(side)
-			for _, part := range [2][]uint16{rows[:from*dim], rows[to*dim:]} {
-				readBits(part, in.raw)
-				in.raw = in.raw[2*len(part):]
-			}
-			if !s.decompress(c, &in, rows[from*dim:to*dim], side, plane, dst.DType) {
-				return corrupt("scale of %v, layer %d, head %d", side, l, h)
-			}
-		}
-	}
-	return nil
+	rows, dim := dst.Plane(side, layer, head), dst.Dim(side)
+	readBits(rows[:from*dim], in[2])
+	readBits(rows[to*dim:], in[2][2*from*dim:])
+	return s.decompress(c, &oscarRuns{in[0], in[1]}, rows[from*dim:to*dim], side, layer*dst.Heads+head, dst.DType)
+}
+
+// spread implements spreader.
+func (c *oscar) spread(workers int) Codec {
+	wide := *c
+	wide.workers = workers
+	return &wide
 }

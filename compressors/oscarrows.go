@@ -113,8 +113,8 @@ func appendRotation(state []byte, vectors []float64, dim int) []byte {
 	return state
 }
 
-// oscarRuns is what is left of each run of a payload.
-type oscarRuns struct{ scales, codes, raw []byte }
+// oscarRuns is what is left of the runs of a plane.
+type oscarRuns struct{ scales, codes []byte }
 
 // oscarRows is how many rows are rotated at a time.
 const oscarRows = 64

@@ -28,8 +28,6 @@ func runsOf(c Codec) func(kv.Tensor) payloadRuns {
 		return func(t kv.Tensor) payloadRuns { return payloadRuns{t.RawBytes()} }
 	case *ggml:
 		return func(t kv.Tensor) payloadRuns { return payloadRuns{c.PredictedBytes(t)} }
-	case *gear:
-		return func(t kv.Tensor) payloadRuns { return payloadRuns{c.PredictedBytes(t)} }
 	case *fp8:
 		return func(t kv.Tensor) payloadRuns {
 			return payloadRuns{t.RawBytes() / 2, c.PredictedBytes(t) - t.RawBytes()/2}

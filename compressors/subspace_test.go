@@ -52,7 +52,7 @@ func TestFittedTransformsDivideTheirWork(t *testing.T) {
 	g := &graded{db: 30, layers: 1, heads: 1, fitTokens: 128,
 		shape: kv.Shape{Layers: 3, Heads: 3, Tokens: 70, KeyDim: 32, ValueDim: 32}}
 	source := g.source()
-	for _, spec := range []string{"palu:heads=2", "pca_ecsq", "kvtc:window=8"} {
+	for _, spec := range []string{"palu:heads=2", "pca_ecsq", "kvtc:window=8", "oscar:recent=4,sink=2"} {
 		p, err := pass(spec, source.data(source.Make()))
 		if err != nil {
 			t.Fatal(err)
