@@ -48,7 +48,7 @@ func init() {
 		Defaults: polarQuantParams{1},
 		New: func(p polarQuantParams) (Codec, error) {
 			c := &polarQuant{seed: uint64(p.Seed)}
-			c.format = polarRows{c.seed}
+			c.format = &polarRows{c.seed}
 			return c, nil
 		},
 	})
@@ -151,67 +151,19 @@ func (p *polarBook) point(code byte, r float32) (a, b float32) {
 	return a, b
 }
 
-func (polarRows) rowBytes(_ kv.Side, dim int) (scales, codes int) {
+func (*polarRows) rowBytes(_ kv.Side, dim int) (scales, codes int) {
 	return dim / polarBlock * 2, dim/4 + quant.PackedBytes(dim/polarBlock*7, 2)
 }
 
-func (p polarRows) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	dim := len(w.vals)
-	w.more = growTo(w.more, dim)
-	haar(dim, p.seed).Forward(w.more, w.vals)
-	first, rest := w.codes[:dim/2], w.codes[dim/2:]
-	for at := 0; at < dim; at += polarBlock {
-		block := w.more[at : at+polarBlock]
-		for i := range 8 {
-			first[at/2+i] = polarBooks[0].circle(block[2*i], block[2*i+1])
-			block[i] = hypot(block[2*i], block[2*i+1])
-		}
-		out := rest[at/polarBlock*7:]
-		for l, n := 1, 4; n > 0; l, n = l+1, n/2 {
-			for i := range n {
-				out[i] = polarBooks[l].code(block[2*i], block[2*i+1])
-				block[i] = hypot(block[2*i], block[2*i+1])
-			}
-			out = out[n:]
-		}
-		if _, ok := putNorm(scales[at/8:], block[0]); !ok {
-			return false
-		}
-	}
-	quant.Pack(codes[:dim/4], first, 4)
-	quant.Pack(codes[dim/4:], rest[:dim/polarBlock*7], 2)
-	return true
+func (p *polarRows) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	return p.compressVals(w, len(w.vals), scales, codes)
+}
+
+func (p *polarRows) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
+	return p.decompressVals(w, len(w.vals), scales, codes)
 }
 
 // hypot is √(a² + b²), in float64, where products of float32 are exact.
 func hypot(a, b float32) float32 {
 	return float32(math.Sqrt(float64(a)*float64(a) + float64(b)*float64(b)))
-}
-
-func (p polarRows) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	dim := len(w.vals)
-	w.more = growTo(w.more, dim)
-	first, rest := w.codes[:dim/2], w.codes[dim/2:dim/2+dim/polarBlock*7]
-	quant.Unpack(first, codes[:dim/4], 4)
-	quant.Unpack(rest, codes[dim/4:], 2)
-	for at := 0; at < dim; at += polarBlock {
-		block := w.more[at : at+polarBlock]
-		r, ok := getNorm(scales[at/8:])
-		if !ok {
-			return false
-		}
-		block[0] = r
-		in := rest[at/polarBlock*7:]
-		for l, n := polarLevels-1, 1; n < 8; l, n = l-1, 2*n {
-			level := in[7-2*n+1 : 7-n+1] // levels stand first to last: 4, 2, 1 codes
-			for i := n - 1; i >= 0; i-- {
-				block[2*i], block[2*i+1] = polarBooks[l].point(level[i], block[i])
-			}
-		}
-		for i := 7; i >= 0; i-- {
-			block[2*i], block[2*i+1] = polarBooks[0].point(first[at/2+i], block[i])
-		}
-	}
-	haar(dim, p.seed).Inverse(w.vals, w.more)
-	return true
 }

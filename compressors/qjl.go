@@ -2,7 +2,6 @@ package compressors
 
 import (
 	"fmt"
-	"math"
 
 	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/kv"
@@ -58,7 +57,7 @@ func init() {
 				return nil, fmt.Errorf("group is %d, want at least 1", p.Group)
 			}
 			c := &qjl{m: p.M}
-			c.format = qjlRows{p.M, p.Bits, p.Group, uint64(p.Seed)}
+			c.format = &qjlRows{p.M, p.Bits, p.Group, uint64(p.Seed)}
 			return c, nil
 		},
 	})
@@ -120,36 +119,21 @@ type qjlRows struct {
 	seed           uint64
 }
 
-func (q qjlRows) rowBytes(side kv.Side, dim int) (scales, codes int) {
+func (q *qjlRows) rowBytes(side kv.Side, dim int) (scales, codes int) {
 	if side == kv.K {
 		return 2, quant.PackedBytes(q.m, 1)
 	}
 	return 4 * ((dim + q.group - 1) / q.group), quant.PackedBytes(dim, q.bits)
 }
 
-func (q qjlRows) compressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
+func (q *qjlRows) compressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
 	if side == kv.V {
 		return q.compressValue(w, scales, codes)
 	}
-	dim := len(w.vals)
-	if !w.putLengths(w.vals, dim, scales, 2) {
-		return false
-	}
-	w.more, w.codes = growTo(w.more, dim), growTo(w.codes, q.m)
-	for at := 0; at < q.m; at += dim {
-		haar(dim, q.seed+uint64(at/dim)).Forward(w.more, w.vals)
-		for i := range min(dim, q.m-at) {
-			w.codes[at+i] = 0
-			if w.more[i] >= 0 {
-				w.codes[at+i] = 1
-			}
-		}
-	}
-	quant.Pack(codes, w.codes, 1)
-	return true
+	return qjlKeys{q}.compressVals(w, len(w.vals), scales, codes)
 }
 
-func (q qjlRows) compressValue(w *rowScratch, scales, codes []byte) bool {
+func (q *qjlRows) compressValue(w *rowScratch, scales, codes []byte) bool {
 	for at := 0; at < len(w.vals); at += q.group {
 		part := w.vals[at:min(at+q.group, len(w.vals))]
 		lo, hi := quant.Range(part)
@@ -169,34 +153,14 @@ func (q qjlRows) compressValue(w *rowScratch, scales, codes []byte) bool {
 	return true
 }
 
-func (q qjlRows) decompressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
-	dim := len(w.vals)
+func (q *qjlRows) decompressRow(w *rowScratch, side kv.Side, scales, codes []byte) bool {
 	if side == kv.V {
 		return q.decompressValue(w, scales, codes)
 	}
-	n, ok := getNorm(scales)
-	if !ok {
-		return false
-	}
-	w.more, w.codes = growTo(w.more, 2*dim), growTo(w.codes, q.m)
-	signs, back := w.more[:dim], w.more[dim:]
-	quant.Unpack(w.codes, codes, 1)
-	clear(w.vals)
-	step := n * float32(math.Sqrt(math.Pi/2*float64(dim))) / float32(q.m)
-	for at := 0; at < q.m; at += dim {
-		clear(signs)
-		for i := range min(dim, q.m-at) {
-			signs[i] = step * float32(2*int(w.codes[at+i])-1)
-		}
-		haar(dim, q.seed+uint64(at/dim)).Inverse(back, signs)
-		for i, x := range back {
-			w.vals[i] += x
-		}
-	}
-	return true
+	return qjlKeys{q}.decompressVals(w, len(w.vals), scales, codes)
 }
 
-func (q qjlRows) decompressValue(w *rowScratch, scales, codes []byte) bool {
+func (q *qjlRows) decompressValue(w *rowScratch, scales, codes []byte) bool {
 	quant.Unpack(w.codes, codes, q.bits)
 	for at := 0; at < len(w.vals); at += q.group {
 		s, ok1 := getNorm(scales[at/q.group*4:])

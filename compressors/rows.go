@@ -56,6 +56,7 @@ type rowScratch struct {
 	vals, more, most []float32
 	codes            []byte
 	lengths, norms   []float32
+	polar            polarScratch
 }
 
 var rowPool = sync.Pool{New: func() any { return new(rowScratch) }}

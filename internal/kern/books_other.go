@@ -42,6 +42,14 @@ func fitIQ4AVX2(_ *uint32, _, _, _ *float32) { panic("kern: no vector kernels") 
 
 func nibblesAVX2(_ *byte, _ *uint32, _ int) { panic("kern: no vector kernels") }
 
+func polarCodesAVX2(_, _ *uint32, _ *uint16, _, _ *float32, _ int) (left int) {
+	panic("kern: no vector kernels")
+}
+
+func polarPointsAVX2(_ *float32, _, _ *uint32, _ *uint16, _, _ *float32, _ int) {
+	panic("kern: no vector kernels")
+}
+
 func turn4x16AVX2(_, _, _ *float32, _, _, _, _ int) { panic("kern: no vector kernels") }
 
 func turn1x16AVX2(_, _, _ *float32, _, _, _, _ int) { panic("kern: no vector kernels") }

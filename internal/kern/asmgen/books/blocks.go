@@ -28,7 +28,7 @@ func blocks() {
 		r[i] = YMM()
 		VMOVUPS(At(v, 4*side*i), r[i])
 	}
-	for i, x := range transpose(r) {
+	for i, x := range Transpose(r) {
 		VMOVUPS(x, At(dst, 32*i))
 	}
 	for i := range 8 {
