@@ -30,8 +30,8 @@ func block(p Register, i, half int) Mem { return At(p, 64*i+32*half) }
 func codes() {
 	Begin("polarCodesAVX2", "func(first, rest *uint32, norms *uint16, v, tan *float32, n int) (left int)",
 		"codes n times eight blocks: eight codes of 4 bits and seven of 2 bits each, and the last radius in "+
-			"binary16, at least its least if not 0. tan has the bounds of four levels. It stops before eight of which a "+
-			"radius is not finite, and returns how many times eight are left.")
+			"binary16, at least its least if not 0. tan has the bounds of four levels. It stops before eight "+
+			"of which a radius is not finite, and returns how many times eight are left.")
 	first, rest, norms, v := Arg("first"), Arg("rest"), Arg("norms"), Arg("v")
 	tan, n := Arg("tan"), Arg("n")
 	frame := AllocLocal(512)
