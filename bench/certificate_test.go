@@ -33,7 +33,7 @@ timing: {samples: 0}
 	}
 	rs := collect(PlanOptions{}, nil)
 	want := []string{"knorm", "q4_0", "zstd", "bad"}
-	verdicts := []string{"rate checked", "oracle checked", "oracle checked", "not checkable here"}
+	verdicts := []string{"anchor met", "oracle checked", "oracle checked", "not checkable here"}
 	if len(rs) != len(want) {
 		t.Fatalf("%d certificates, want %d", len(rs), len(want))
 	}
