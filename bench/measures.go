@@ -45,6 +45,9 @@ type (
 
 func one(n results.Number) nums { return nums{n} }
 
+// heldBytes is the metric of what is shipped of caches that are held in 8 bits.
+const heldBytes = "held_bytes"
+
 var measures = slices.Concat(sizeMeasures(), kvshuttleMeasures(), sideMeasures(), judgedMeasures())
 
 func sizeMeasures() []measure {
@@ -56,6 +59,20 @@ func sizeMeasures() []measure {
 		{name: "ratio", better: 1, get: func(o *outcome) nums { return ratio(o.RawBytes, o.FrameBytes) }},
 		{name: "bits_per_value", better: -1,
 			get: func(o *outcome) nums { return ratio(8*o.FrameBytes, o.Values) }},
+	}
+	for _, m := range []measure{
+		{name: heldBytes, get: func(o *outcome) nums { return one(results.Number(o.HeldBytes)) }},
+		{name: "ratio_held", better: 1,
+			get: func(o *outcome) nums { return ratio(o.HeldBytes, o.FrameBytes) }},
+	} {
+		get := m.get
+		m.get = func(o *outcome) nums {
+			if o.HeldBytes == 0 {
+				return nil
+			}
+			return get(o)
+		}
+		out = append(out, m)
 	}
 	for _, k := range []compressors.SectionKind{compressors.Codes, compressors.Scales,
 		compressors.Indices, compressors.Tables, compressors.Raw, compressors.Header} {

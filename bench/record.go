@@ -33,6 +33,9 @@ func (p *Plan) record(c Cell, samples []sampled, outs []outcome) results.Record 
 	}
 	r.Attrs["payload_sha256"] = payloadDigest(outs)
 	r.Attrs["shape"] = outs[0].Shape
+	if held := outs[0].Held; held != "" {
+		r.Attrs["held"] = held
+	}
 	p.describeState(c, r.Attrs)
 	for _, m := range measures {
 		if m.under == "" || p.Sweep.Has(m.under) {
@@ -65,8 +68,9 @@ func (p *Plan) metric(m measure, c Cell, outs []outcome) (results.Metric, bool) 
 	}
 	caps := p.Codecs[c.Codec].Caps
 	if len(x.Values) == 0 {
-		if m.name == "kept_share" || m.name == "state_bytes" || strings.HasPrefix(m.name, "kvshuttle_") {
-			return x, false // only droppers, fitted codecs, and only KVShuttle's codecs the others
+		if slices.Contains([]string{"kept_share", "state_bytes", heldBytes, "ratio_held"}, m.name) ||
+			strings.HasPrefix(m.name, "kvshuttle_") {
+			return x, false // only droppers, fitted codecs, caches held in 8 bits, KVShuttle's codecs
 		}
 		x.Note = p.whyAbsent(m, c)
 	} else if m.class == damage && caps.DropsTokens {

@@ -23,7 +23,8 @@ type moved struct {
 	stages Stages
 	kind   results.Kind
 	shape  kv.Shape
-	raw    int64
+	raw    int64 // in 16 bits
+	plain  int64 // as the cache is held, and travels uncompressed
 	wire   int64
 }
 
@@ -52,6 +53,9 @@ func (p *Plan) moved(codec *results.Record, device string) (moved, error) {
 		return m, err
 	}
 	m.raw = int64(codec.Metric("raw_bytes").Values[0])
+	if m.plain = m.raw; codec.Metric(heldBytes) != nil {
+		m.plain = int64(codec.Metric(heldBytes).Values[0])
+	}
 	m.wire = int64(codec.Metric("frame_bytes").Values[0])
 	if device == configs.CPU {
 		compress, decompress := codec.Metric("compress_seconds"), codec.Metric("decompress_seconds")
@@ -96,7 +100,7 @@ func parseShape(text string) (kv.Shape, error) {
 // transfer lays out repeat i; samples of both directions are paired by repeat.
 func (m moved) transfer(compress, decompress float64) transfermodel.Transfer {
 	return transfermodel.Transfer{
-		RawBytes: m.raw, WireBytes: m.wire, Layers: m.shape.Layers, Link: transfermodel.Gbps,
+		RawBytes: m.plain, WireBytes: m.wire, Layers: m.shape.Layers, Link: transfermodel.Gbps,
 		Compress: transfermodel.Seconds(compress), Decompress: transfermodel.Seconds(decompress),
 	}
 }

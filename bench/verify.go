@@ -18,12 +18,14 @@ type outcome struct {
 	Failed  string `json:"failed,omitempty"`
 
 	RawBytes   int64            `json:"raw_bytes,omitempty"`
+	HeldBytes  int64            `json:"held_bytes,omitempty"` // of a cache that is held in 8 bits
 	FrameBytes int64            `json:"frame_bytes,omitempty"`
 	Values     int64            `json:"values,omitempty"`      // scalars in the cache
 	Sections   map[string]int64 `json:"sections,omitempty"`    // by kind; the frame's own are header
 	Payload    string           `json:"payload,omitempty"`     // SHA-256
 	StateBytes int64            `json:"state_bytes,omitempty"` // shared out of band, of a fitted codec
 	Shape      string           `json:"shape,omitempty"`
+	Held       string           `json:"held,omitempty"` // the type of those 8 bits
 
 	KeptShare *results.Number `json:"kept_share,omitempty"` // rows left, of a dropper
 	Bound     *bounded        `json:"bound,omitempty"`
@@ -84,6 +86,9 @@ func roundTrip(c Codec, cache kv.Tensor, b *buffer, keep bool, o *outcome) (
 	}
 	o.RawBytes, o.FrameBytes = int64(cache.RawBytes()), int64(frame.Bytes)
 	o.Values = o.RawBytes / 2
+	if cache.Held() != "" {
+		o.Held, o.HeldBytes = string(cache.Held()), int64(cache.HeldBytes())
+	}
 	sum := sha256.Sum256(frame.Payload)
 	o.Payload, o.Shape = hex.EncodeToString(sum[:]), cache.Shape.String()
 	o.Sections = sectionBytes(frame)

@@ -33,7 +33,8 @@ const (
 	framePositions   = 1 << 3
 	frameState       = 1 << 4
 	frameRopeFrom    = 1 << 5
-	frameKnownFlags  = 1<<6 - 1
+	frameHeldE4M3    = 1 << 6 // the cache was held in 8 bits
+	frameHeldE5M2    = 1 << 7
 
 	maxFrameText     = 1 << 16
 	maxFrameSections = 1 << 12
@@ -131,6 +132,7 @@ func appendFrameHead(dst []byte, spec Spec, t kv.Tensor, state []byte) []byte {
 		flags |= frameRope | flag(r.Interleaved, frameInterleaved) | flag(r.Applied, frameRopeApplied) |
 			flag(r.From != 0, frameRopeFrom)
 	}
+	flags |= flag(meta.Held == kv.HeldE4M3, frameHeldE4M3) | flag(meta.Held == kv.HeldE5M2, frameHeldE5M2)
 	explicit := false
 	for i := range t.Tokens {
 		explicit = explicit || t.Meta.Position(i) != int32(i)

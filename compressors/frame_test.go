@@ -48,6 +48,33 @@ func TestAFrameCarriesEverythingAcross(t *testing.T) {
 	}
 }
 
+// TestAFrameRemembersAHolderInEightBits: in flags, and in what listings say.
+func TestAFrameRemembersAHolderInEightBits(t *testing.T) {
+	spec, c, _ := Open("identity")
+	for _, held := range []kv.Held{"", kv.HeldE4M3, kv.HeldE5M2} {
+		src := sample()
+		src.Meta.Held = held
+		blob, err := AppendFrame(nil, spec, c, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := ParseFrame(blob, 0)
+		if err != nil || f.Head.Held() != held {
+			t.Fatalf("held in %q, comes back as %q, %v", held, f.Head.Held(), err)
+		}
+		facts, err := f.Facts(c)
+		if got, ok := facts["ratio_held"]; err != nil || ok != (held != "") ||
+			ok && got != float64(src.RawBytes())/2/float64(len(blob)) {
+			t.Errorf("held in %q: %v of what was held, %v", held, got, err)
+		}
+		blob[6] |= frameHeldE4M3 | frameHeldE5M2
+		blob = appendSum(blob[:len(blob)-4], 0)
+		if _, err := ParseFrame(blob, 0); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("held in two types: %v", err)
+		}
+	}
+}
+
 func TestEveryChangedOrMissingByteIsAnError(t *testing.T) {
 	spec, c, _ := Open("identity")
 	blob, err := AppendFrame(nil, spec, c, sample())

@@ -183,7 +183,7 @@ func (r *frameReader) frame() Frame {
 		r.fail("version %d, want %d", v, frameVersion)
 	}
 	dtype, flags := r.byte(), r.byte()
-	if dtype > byte(kv.BF16) || flags&^frameKnownFlags != 0 {
+	if both := byte(frameHeldE4M3 | frameHeldE5M2); dtype > byte(kv.BF16) || flags&both == both {
 		r.fail("unknown dtype %d or flags %#x", dtype, flags)
 	}
 	const most = kv.MaxElements
@@ -208,6 +208,12 @@ func (r *frameReader) frame() Frame {
 
 func (r *frameReader) meta(flags byte, tokens int) *kv.Meta {
 	m := &kv.Meta{Model: r.text()}
+	switch {
+	case flags&frameHeldE4M3 != 0:
+		m.Held = kv.HeldE4M3
+	case flags&frameHeldE5M2 != 0:
+		m.Held = kv.HeldE5M2
+	}
 	if flags&frameRope != 0 {
 		rope := &kv.Rope{Interleaved: flags&frameInterleaved != 0, Applied: flags&frameRopeApplied != 0}
 		if b := r.take(8); b != nil {

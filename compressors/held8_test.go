@@ -133,3 +133,21 @@ func FuzzBooksOfPatterns(f *testing.F) {
 		}
 	})
 }
+
+// TestCacheFilesAndCodecsAgreeOnEightBits: what a file's codes are read as is what fp8_e4m3 and
+// fp8_e5m2 make of them.
+func TestCacheFilesAndCodecsAgreeOnEightBits(t *testing.T) {
+	for spec, held := range map[string]kv.Held{"fp8_e4m3": kv.HeldE4M3, "fp8_e5m2": kv.HeldE5M2} {
+		for _, d := range []kv.DType{kv.F16, kv.BF16} {
+			src := kv.New(kv.Shape{Layers: 1, Heads: 1, Tokens: 1, KeyDim: 256}, d)
+			for i, b := range held.Patterns(d) {
+				if d.Finite(b) {
+					src.Bits[kv.K][i] = b
+				}
+			}
+			if got, _ := pass(t, spec, src); !got.Equal(src) {
+				t.Errorf("%s in %v changes values of %s", spec, d, held)
+			}
+		}
+	}
+}

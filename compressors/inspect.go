@@ -50,8 +50,8 @@ func (f Frame) SectionBytes() map[string]int {
 
 // Facts returns what listings say of a frame: spec, shape (of the keys: layers, KV heads, tokens,
 // dim), value_dim, dtype, model, frame_bytes, raw_bytes,
-// ratio, bits_per_value, sections, payload_bytes, payload_sha256, and what the codec's Inspect
-// adds.
+// ratio, bits_per_value, sections, payload_bytes, payload_sha256, of a cache that was held in 8 bits
+// also held, held_bytes and ratio_held, and what the codec's Inspect adds.
 func (f Frame) Facts(c Codec) (map[string]any, error) {
 	payload, err := f.BarePayload(c)
 	if err != nil {
@@ -66,6 +66,10 @@ func (f Frame) Facts(c Codec) (map[string]any, error) {
 		"frame_bytes": f.Bytes, "raw_bytes": raw, "ratio": float64(raw) / float64(f.Bytes),
 		"sections":      f.SectionBytes(),
 		"payload_bytes": len(payload), "payload_sha256": hex.EncodeToString(sum[:]),
+	}
+	if held := f.Head.Held(); held != "" {
+		n := f.Head.HeldBytes()
+		facts["held"], facts["held_bytes"], facts["ratio_held"] = string(held), n, float64(n)/float64(f.Bytes)
 	}
 	if f.Head.Meta != nil {
 		facts["model"] = f.Head.Meta.Model

@@ -15,7 +15,7 @@ import (
 type fileParams struct {
 	Path  string `param:"path" doc:"safetensors, .npz, or a pair of .npy in parentheses: (k.npy,v.npy)"`
 	Fit   string `param:"fit" doc:"another such file, of the same model: what codecs are fitted on"`
-	DType string `param:"dtype" doc:"what 32-bit values are rounded to: bf16 or f16"`
+	DType string `param:"dtype" doc:"what 32-bit values are rounded to, and 8-bit ones widened: bf16 or f16"`
 }
 
 func init() {
@@ -60,7 +60,7 @@ func newFile(p fileParams) (Builder, error) {
 }
 
 // Label names the file, and the model where the file says which one made it. The type is the
-// file's own, which dtype changes for 32-bit values only.
+// file's own, which dtype changes for values of 32 and 8 bits only.
 func (f *fileSource) Label() Label {
 	l := Label{Kind: "file", Dataset: f.name(), Tokens: f.most, DType: f.head.DType}
 	if f.head.Meta != nil {

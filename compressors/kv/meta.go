@@ -4,6 +4,7 @@ package kv
 type Meta struct {
 	Model string // which model computed the cache; "" if none did
 	From  int    // index of the tensor's first token in the slices below
+	Held  Held   // the 8-bit type in which the cache is held where it is used; "" for 16 bits
 
 	// Positions holds each token's position in the sequence; nil means 0, 1, 2, …
 	Positions []int32

@@ -18,9 +18,11 @@ func init() {
 }
 
 const cacheFileHelp = `A cache file is safetensors with tensors k and v of shape [layers, KV heads, tokens,
-head_dim] in F16, BF16 or F32 (v may be absent) and the metadata keys model, positions (JSON
-list) and rope (JSON object of theta, dim, interleaved, applied); or safetensors in vLLM's
-blocks; or .npz with arrays k and v; or a pair of .npy files k.npy,v.npy.`
+head_dim] in F16, BF16, F32, F8_E4M3 or F8_E5M2 (v may be absent) and the metadata keys model,
+positions (JSON list), rope (JSON object of theta, dim, interleaved, applied) and held (f8_e4m3
+or f8_e5m2 of values that had 8 bits); or safetensors in vLLM's blocks; or .npz with arrays k and
+v; or a pair of .npy files k.npy,v.npy. Values of 8 bits are widened exactly, without any scale,
+and ratios are given of their bytes too.`
 
 // cacheStat is what cache stat prints.
 type cacheStat struct {
@@ -29,6 +31,8 @@ type cacheStat struct {
 	ValueDim int           `json:"value_dim"`
 	DType    string        `json:"dtype"`
 	RawBytes int           `json:"raw_bytes"`
+	Held     kv.Held       `json:"held,omitempty"` // in 8 bits where it is used
+	Bytes    int           `json:"held_bytes,omitempty"`
 	Model    string        `json:"model"`
 	K        *kvfile.Stats `json:"k"`
 	V        *kvfile.Stats `json:"v"`
@@ -60,6 +64,9 @@ func newCacheStat(e *env) *cobra.Command {
 			s := cacheStat{File: args[0], Shape: dims(t.Shape), ValueDim: t.ValueDim,
 				DType: t.DType.String(), RawBytes: t.RawBytes(),
 				K: kvfile.Stat(t, kv.K), V: kvfile.Stat(t, kv.V)}
+			if s.Held = t.Held(); s.Held != "" {
+				s.Bytes = t.HeldBytes()
+			}
 			if t.Meta != nil {
 				s.Model = t.Meta.Model
 			}
@@ -81,6 +88,9 @@ func printStat(e *env, s cacheStat) error {
 		fmt.Fprintf(w, "value_dim\t%d\n", s.ValueDim)
 	}
 	fmt.Fprintf(w, "dtype\t%s\nraw_bytes\t%d\nmodel\t%s\n", s.DType, s.RawBytes, orDash(s.Model))
+	if s.Held != "" {
+		fmt.Fprintf(w, "held\t%s\nheld_bytes\t%d\n", s.Held, s.Bytes)
+	}
 	fmt.Fprint(w, "\tk\tv\n")
 	both := func(name string, get func(*kvfile.Stats) *float64) {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", name, cell(s.K, get), cell(s.V, get))

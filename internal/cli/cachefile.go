@@ -21,7 +21,7 @@ type readFlags struct {
 
 func (r *readFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&r.dtype, "dtype", "bf16",
-		"what 32-bit values are rounded to, bf16 or f16; 16-bit values stay as they are")
+		"what 32-bit values are rounded to and 8-bit ones widened, bf16 or f16; 16-bit values stay")
 	r.addLimit(c)
 }
 

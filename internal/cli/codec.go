@@ -77,9 +77,13 @@ func compress(e *env, text string, state stateFlag, t kv.Tensor, out string, bar
 	if err := outfile.Bytes(out, write); err != nil {
 		return err
 	}
-	raw := t.RawBytes()
-	_, err = fmt.Fprintf(e.out, "%s: raw %d bytes, frame %d bytes, ratio %.4f, decompressed and checked\n",
-		spec, raw, len(blob), float64(raw)/float64(len(blob)))
+	raw, held := t.RawBytes(), ""
+	if t.Held() != "" {
+		held = fmt.Sprintf(" (%.4f of the %d bytes held in %s)",
+			float64(t.HeldBytes())/float64(len(blob)), t.HeldBytes(), t.Held())
+	}
+	_, err = fmt.Fprintf(e.out, "%s: raw %d bytes, frame %d bytes, ratio %.4f%s, decompressed and checked\n",
+		spec, raw, len(blob), float64(raw)/float64(len(blob)), held)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"kvgauge/compressors/kv"
 	"kvgauge/internal/testenv"
+	"kvgauge/internal/weights/safetensors"
 	"kvgauge/workloads/kvfile"
 )
 
@@ -21,6 +22,37 @@ func kvgauge(t *testing.T, args ...string) string {
 		t.Fatalf("kvgauge %s: status %d: %s", strings.Join(args, " "), status, errs.String())
 	}
 	return out.String()
+}
+
+// TestAnFP8CacheFileThroughTheCommandLine: ratios count against what is held too, on the way there,
+// in the frame and in what comes back.
+func TestAnFP8CacheFileThroughTheCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	var file bytes.Buffer
+	codes := safetensors.Entry{Name: "k", DType: safetensors.F8E4M3, Shape: []int{1, 2, 64, 32},
+		Data: bytes.Repeat([]byte{56, 57, 56, 58, 0xb8, 60, 56, 59}, 512)}
+	if err := safetensors.Write(&file, nil, []safetensors.Entry{codes}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(at("fp8.safetensors"), file.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		want string
+		args []string
+	}{
+		{"held_bytes                 4096\n", []string{"cache", "stat", at("fp8.safetensors")}},
+		{" of the 4096 bytes held in f8_e4m3), decompressed", []string{"codec", "compress", "--codec",
+			"lossless_fp8", "--in", at("fp8.safetensors"), "--out", at("f.kvgf")}},
+		{`"held_bytes": 4096`, []string{"codec", "inspect", at("f.kvgf"), "--json"}},
+		{"", []string{"codec", "decompress", "--in", at("f.kvgf"), "--out", at("back.safetensors")}},
+		{`"held": "f8_e4m3"`, []string{"cache", "stat", at("back.safetensors"), "--json"}},
+	} {
+		if out := kvgauge(t, step.args...); !strings.Contains(out, step.want) {
+			t.Errorf("kvgauge %v lacks %q:\n%s", step.args[:2], step.want, out)
+		}
+	}
 }
 
 // vector is what KVShuttle said of one of its codecs.

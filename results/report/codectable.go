@@ -26,6 +26,9 @@ func quantities(c *cache) []quantity {
 	q := []quantity{
 		{"ratio", "size", "ratio", "", func(w *row) value { return ratioOf(w.Rec) }, fixed(2), false},
 		{"bits_per_value", "size", "bits/value", "", of("bits_per_value"), fixed(2), false},
+		{"ratio_held", "size", "of 8 bits", "", func(w *row) value {
+			return quotient(w.Rec, "held_bytes", "ratio_held")
+		}, fixed(2), false},
 		{"nmse_k", "error", "NMSE K", "", of("nmse_k"), sig3, false},
 		{"nmse_v", "error", "NMSE V", "", of("nmse_v"), sig3, false},
 		{"attention_error", "error", "attention", "", of("attention_error"), sig3, false},
@@ -34,6 +37,9 @@ func quantities(c *cache) []quantity {
 		{"same_top1", "quality", "same top-1", "", of("same_top1"), share, false},
 		{"ln_ppl_ratio", "quality", "ln PPL ratio", "", of("ln_ppl_ratio"), sig3, false},
 		{"agreement", "quality", "agreement", "", of("agreement"), share, false},
+	}
+	if !slices.ContainsFunc(c.Rows, func(w *row) bool { return w.Rec.Metric("ratio_held") != nil }) {
+		q = slices.DeleteFunc(q, func(x quantity) bool { return x.key == "ratio_held" })
 	}
 	for _, op := range []string{"compress", "decompress"} {
 		q = append(q,

@@ -117,10 +117,13 @@ func point(rec *results.Record, name string, at centre) value {
 
 // ratioOf is raw over frame bytes of all prompts together; the mean of ratios would weigh a
 // short prompt like a long one.
-func ratioOf(rec *results.Record) value {
-	raw, frame := point(rec, "raw_bytes", sum), point(rec, "frame_bytes", sum)
+func ratioOf(rec *results.Record) value { return quotient(rec, "raw_bytes", "ratio") }
+
+// quotient is a metric of bytes over frame bytes, or the mean of a metric that has it by prompt.
+func quotient(rec *results.Record, bytes, ratio string) value {
+	raw, frame := point(rec, bytes, sum), point(rec, "frame_bytes", sum)
 	if !raw.OK || !frame.OK || frame.X <= 0 {
-		return point(rec, "ratio", mean)
+		return point(rec, ratio, mean)
 	}
 	frame.X = raw.X / frame.X
 	return frame

@@ -18,11 +18,29 @@ const (
 	elemF16 elem = iota
 	elemBF16
 	elemF32
+	elemE4M3
+	elemE5M2
 )
 
-func (e elem) String() string { return [...]string{"F16", "BF16", "F32"}[e] }
+func (e elem) String() string {
+	return [...]string{"F16", "BF16", "F32", "F8_E4M3", "F8_E5M2"}[e]
+}
 
-func (e elem) size() int64 { return [...]int64{2, 2, 4}[e] }
+func (e elem) size() int64 { return [...]int64{2, 2, 4, 1, 1}[e] }
+
+// held is the 8-bit type of values of 8 bits, or "".
+func (e elem) held() kv.Held { return [...]kv.Held{"", "", "", kv.HeldE4M3, kv.HeldE5M2}[e] }
+
+// dtype is the 16-bit type that values are read into: their own where they have 16 bits.
+func (e elem) dtype(o Options) kv.DType {
+	switch e {
+	case elemF16:
+		return kv.F16
+	case elemBF16:
+		return kv.BF16
+	}
+	return o.DType
+}
 
 // An array is one side of a cache as it lies in a file, found but not read.
 type array struct {
@@ -118,7 +136,7 @@ func headOf(k, v *array, o Options) (kv.Tensor, error) {
 			return t, fmt.Errorf("%s is %v and %s %v: want one type", k.name, k.elem, v.name, v.elem)
 		}
 	}
-	t.DType = [...]kv.DType{kv.F16, kv.BF16, o.DType}[k.elem]
+	t.DType = k.elem.dtype(o)
 	return t, t.Shape.Check()
 }
 
@@ -160,8 +178,12 @@ func transpose(dst, src []uint16, shape []int64) {
 func readValues(dst []uint16, r io.Reader, e elem, d kv.DType) error {
 	buf := make([]byte, min(1<<16, max(1, len(dst))*int(e.size())))
 	var wide []float32
-	if e == elemF32 {
+	var patterns *[256]uint16
+	switch {
+	case e == elemF32:
 		wide = make([]float32, len(buf)/4)
+	case e.held() != "":
+		patterns = e.held().Patterns(d)
 	}
 	for done := 0; done < len(dst); {
 		n := min(len(buf)/int(e.size()), len(dst)-done)
@@ -170,11 +192,16 @@ func readValues(dst []uint16, r io.Reader, e elem, d kv.DType) error {
 			return cutShort(err, done, len(dst))
 		}
 		out := dst[done : done+n]
-		if e == elemF32 {
+		switch {
+		case e == elemF32:
 			if err := roundChunk(out, wide[:n], chunk, done, d); err != nil {
 				return err
 			}
-		} else {
+		case patterns != nil:
+			for i, code := range chunk {
+				out[i] = patterns[code]
+			}
+		default:
 			for i := range out {
 				out[i] = binary.LittleEndian.Uint16(chunk[2*i:])
 			}

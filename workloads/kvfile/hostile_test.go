@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func hostile(t testing.TB) map[string][]byte {
 	dict := func(s string) []byte { return npyFile(s, 12) }
 	k := npyFile(okDict, 12)
 	huge := "{'descr': '<f2', 'fortran_order': False, 'shape': (64, 64, 64, 136), }"
-	return map[string][]byte{
+	all := map[string][]byte{
 		"is not a cache file":             []byte("hello, world, what is this?"),
 		"header is cut short":             k[:20],
 		"holds 11 bytes of values":        k[:len(k)-1],
@@ -104,6 +105,8 @@ func hostile(t testing.TB) map[string][]byte {
 		"is beyond the file's":            cutShape(t),
 		"header of 10000 bytes at offset": append([]byte{16, 39, 0, 0, 0, 0, 0, 0}, "{}"...),
 	}
+	maps.Copy(all, heldHostile(t))
+	return all
 }
 
 func paged(t testing.TB, tokens int, entries ...safetensors.Entry) []byte {
@@ -165,6 +168,7 @@ func seeds(t testing.TB) map[string][][]byte {
 		paged(t, 3, layers...),
 		cacheOf(t, nil, f32Entry("k", []int{1, 1, 1, 2}, 1, 2), f32Entry("v", []int{1, 1, 1, 1}, 3)),
 	}
+	out["safetensors"] = append(out["safetensors"], f8Seeds(t)...)
 	return out
 }
 

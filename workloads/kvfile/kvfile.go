@@ -18,7 +18,8 @@ import (
 // Options say how a file is read. The zero value rounds F32 to F16; Defaults is what the tool
 // uses.
 type Options struct {
-	// DType is what values of 32 bits are rounded to; 16-bit values stay as they are.
+	// DType is what values of 32 bits are rounded to, and those of 8 bits widened, exactly; 16-bit
+	// values stay as they are.
 	DType kv.DType
 
 	// MaxBytes bounds what reading may allocate for the cache; 0 means the larger of 64 MiB and

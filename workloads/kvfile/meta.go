@@ -21,6 +21,8 @@ const (
 	// metaKept is a JSON list [layer][head] of the tokens that a codec left, where it dropped
 	// some; the others hold zeros and mean nothing.
 	metaKept = "kept"
+	// metaHeld is f8_e4m3 or f8_e5m2 where the cache was held in that type before it was widened.
+	metaHeld = "held"
 	// metaLayout is "vllm" where the cache lies in blocks; then metaTokens and metaBlockSize say
 	// how many tokens there are and how many a block has.
 	metaLayout    = "layout"
@@ -56,6 +58,9 @@ func appendMeta(m map[string]string, t kv.Tensor, kept *kv.Kept) error {
 	if t.Meta.Model != "" {
 		m[metaModel] = t.Meta.Model
 	}
+	if held := t.Meta.Held; held != "" && held.Holds(t) { // what lost some is held in it no longer
+		m[metaHeld] = string(held)
+	}
 	if r := t.Meta.Rope; r != nil {
 		if err := putJSON(m, metaRope, ropeJSON(*r)); err != nil {
 			return err
@@ -83,7 +88,11 @@ func putJSON(m map[string]string, key string, v any) error {
 
 // parseMeta reads the metadata of a cache of so many tokens; nil where they say nothing.
 func parseMeta(m map[string]string, tokens int) (*kv.Meta, error) {
-	meta := kv.Meta{Model: m[metaModel]}
+	held, err := kv.ParseHeld(m[metaHeld])
+	if err != nil {
+		return nil, fmt.Errorf("metadata %w", err)
+	}
+	meta := kv.Meta{Model: m[metaModel], Held: held}
 	if text, ok := m[metaRope]; ok {
 		var r ropeJSON
 		d := json.NewDecoder(bytes.NewReader([]byte(text)))
@@ -110,7 +119,7 @@ func parseMeta(m map[string]string, tokens int) (*kv.Meta, error) {
 			}
 		}
 	}
-	if meta.Model == "" && meta.Rope == nil && meta.Positions == nil {
+	if meta.Model == "" && meta.Held == "" && meta.Rope == nil && meta.Positions == nil {
 		return nil, nil
 	}
 	return &meta, nil

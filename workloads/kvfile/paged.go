@@ -104,7 +104,7 @@ func readPaged(st *safetensors.File, limit int64, o Options) (kv.Tensor, error) 
 	if err != nil {
 		return kv.Tensor{}, err
 	}
-	d := [...]kv.DType{kv.F16, kv.BF16, o.DType}[a.elem]
+	d := a.elem.dtype(o)
 	// A layer is read whole, its padding included, before its tokens are put in place.
 	if need := int64(s.RawBytes()) + 2*first.Elements(); need > limit {
 		return kv.Tensor{}, fmt.Errorf("a cache of %v in %v takes %d bytes, more than the %d allowed: "+
@@ -115,10 +115,9 @@ func readPaged(st *safetensors.File, limit int64, o Options) (kv.Tensor, error) 
 		return kv.Tensor{}, err
 	}
 	if o.head {
-		return kv.Tensor{Shape: s, DType: d, Meta: meta}, nil
+		return withMeta(kv.Tensor{Shape: s, DType: d}, meta, a.elem, o)
 	}
 	t := kv.New(s, d)
-	t.Meta = meta
 	want := first
 	flat := make([]uint16, first.Elements())
 	for l := range layers {
@@ -132,7 +131,7 @@ func readPaged(st *safetensors.File, limit int64, o Options) (kv.Tensor, error) 
 		}
 		unpage(t, l, flat)
 	}
-	return t, nil
+	return withMeta(t, meta, a.elem, o)
 }
 
 // pagedHead takes the cache's shape from the first layer.

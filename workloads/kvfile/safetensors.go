@@ -42,8 +42,28 @@ func readSafetensors(f io.ReaderAt, size int64, o Options) (kv.Tensor, error) {
 		return kv.Tensor{}, err
 	}
 	t, err := assemble(sides[kv.K], sides[kv.V], o.limit(size), o)
-	t.Meta = meta
-	return t, err
+	if err != nil {
+		return kv.Tensor{}, err
+	}
+	return withMeta(t, meta, sides[kv.K].elem, o)
+}
+
+// withMeta gives t, which was read from values of type e, its metadata. A file of 16 bits that says
+// its values were held in 8 must have no others.
+func withMeta(t kv.Tensor, meta *kv.Meta, e elem, o Options) (kv.Tensor, error) {
+	if held := e.held(); held != "" {
+		if meta == nil {
+			meta = &kv.Meta{}
+		}
+		if meta.Held != "" && meta.Held != held {
+			return kv.Tensor{}, fmt.Errorf("metadata held is %s, and values are %v", meta.Held, e)
+		}
+		meta.Held = held
+	}
+	if t.Meta = meta; e.held() == "" && t.Held() != "" && !o.head && !t.Held().Holds(t) {
+		return kv.Tensor{}, fmt.Errorf("metadata held is %s, and there are other values", t.Held())
+	}
+	return t, nil
 }
 
 // arrayOf finds the values of one tensor.
@@ -59,8 +79,12 @@ func arrayOf(st *safetensors.File, x safetensors.Tensor) (*array, error) {
 		a.elem = elemBF16
 	case safetensors.F32:
 		a.elem = elemF32
+	case safetensors.F8E4M3:
+		a.elem = elemE4M3
+	case safetensors.F8E5M2:
+		a.elem = elemE5M2
 	default:
-		return nil, fmt.Errorf("%.40q is %s, want F16, BF16 or F32", x.Name, x.DType)
+		return nil, fmt.Errorf("%.40q is %s, want F16, BF16, F32, F8_E4M3 or F8_E5M2", x.Name, x.DType)
 	}
 	return a, nil
 }

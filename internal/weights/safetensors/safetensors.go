@@ -18,23 +18,25 @@ type DType string
 
 // The types that have a size here. A header with another type is refused.
 const (
-	Bool DType = "BOOL"
-	U8   DType = "U8"
-	I8   DType = "I8"
-	I16  DType = "I16"
-	U16  DType = "U16"
-	F16  DType = "F16"
-	BF16 DType = "BF16"
-	I32  DType = "I32"
-	U32  DType = "U32"
-	F32  DType = "F32"
-	I64  DType = "I64"
-	U64  DType = "U64"
-	F64  DType = "F64"
+	Bool   DType = "BOOL"
+	U8     DType = "U8"
+	I8     DType = "I8"
+	I16    DType = "I16"
+	F8E4M3 DType = "F8_E4M3"
+	F8E5M2 DType = "F8_E5M2"
+	U16    DType = "U16"
+	F16    DType = "F16"
+	BF16   DType = "BF16"
+	I32    DType = "I32"
+	U32    DType = "U32"
+	F32    DType = "F32"
+	I64    DType = "I64"
+	U64    DType = "U64"
+	F64    DType = "F64"
 )
 
 var sizes = map[DType]int64{
-	Bool: 1, U8: 1, I8: 1, "F8_E4M3": 1, "F8_E5M2": 1, I16: 2, U16: 2, F16: 2, BF16: 2,
+	Bool: 1, U8: 1, I8: 1, F8E4M3: 1, F8E5M2: 1, I16: 2, U16: 2, F16: 2, BF16: 2,
 	I32: 4, U32: 4, F32: 4, I64: 8, U64: 8, F64: 8,
 }
 
