@@ -135,9 +135,11 @@ func (b *bounds) side(index int, c Codec, t kv.Tensor, side kv.Side) (*sideRate,
 	}
 	r := &sideRate{Rate: results.Number(8 * float64(len(payload)) / float64(view.RawBytes()/2)), Whole: whole}
 	for l := range t.Layers {
-		r.MSE = append(r.MSE, results.Number(layerError(t, back, side, l, nil)))
-		if w := b.sides[side][l].weights; w != nil {
-			r.Weighted = append(r.Weighted, results.Number(layerError(t, back, side, l, w)))
+		weights := b.sides[side][l].weights
+		mse, weighted := layerError(t, back, side, l, weights)
+		r.MSE = append(r.MSE, results.Number(mse))
+		if weights != nil {
+			r.Weighted = append(r.Weighted, results.Number(weighted))
 		}
 	}
 	r.ByLayer = byLayer(codec, c.Caps, view, len(payload), r.Rate)
@@ -171,10 +173,10 @@ func byLayer(c compressors.Codec, caps compressors.Capabilities, t kv.Tensor, to
 	return alone
 }
 
-// layerError is the mean squared error of a value of one layer, or, with weights M by head, the
+// layerError returns the mean squared error of a value of one layer and, with weights M by head, the
 // mean of eᵀMe over tokens and channels.
-func layerError(a, b kv.Tensor, side kv.Side, l int, weights [][]float64) float64 {
-	dim, sum := a.Dim(side), 0.0
+func layerError(a, b kv.Tensor, side kv.Side, l int, weights [][]float64) (mse, weighted float64) {
+	dim := a.Dim(side)
 	x, y := make([]float32, dim), make([]float32, dim)
 	e := make([]float64, dim)
 	for h := range a.Heads {
@@ -183,17 +185,15 @@ func layerError(a, b kv.Tensor, side kv.Side, l int, weights [][]float64) float6
 			b.DType.Widen(y, b.Row(side, l, h, token))
 			for i := range e {
 				e[i] = float64(x[i]) - float64(y[i])
+				mse += float64(e[i] * e[i])
 			}
-			if weights == nil {
-				for _, v := range e {
-					sum += float64(v * v)
-				}
-			} else {
-				sum += quadratic(weights[h], e)
+			if weights != nil {
+				weighted += quadratic(weights[h], e)
 			}
 		}
 	}
-	return sum / float64(a.Heads*a.Tokens*dim)
+	n := float64(a.Heads * a.Tokens * dim)
+	return mse / n, weighted / n
 }
 
 // quadratic is eᵀMe.

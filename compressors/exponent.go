@@ -50,13 +50,8 @@ func init() {
 		Defaults: exponentParams{8, "rans"},
 		Variants: []exponentParams{{8, "huff0"}, {1, "rans"}, {1, "huff0"}},
 		New: func(p exponentParams) (Codec, error) {
-			if p.Classes < 1 || p.Classes > maxExponentClasses {
-				return nil, fmt.Errorf("classes is %d, want 1 to %d", p.Classes, maxExponentClasses)
-			}
-			if p.Coder != "rans" && p.Coder != "huff0" {
-				return nil, fmt.Errorf("coder is %q, want rans or huff0", p.Coder)
-			}
-			return byLayers(exponent{p.Classes, p.Coder == "rans"}), nil
+			c, err := p.coder()
+			return byLayers(c), err
 		},
 	})
 	Certify("lossless_exp", Certificate{
@@ -73,6 +68,16 @@ func init() {
 		},
 		UseWhen: "not a bit may change, and every byte counts: the smallest of the lossless codecs",
 	})
+}
+
+func (p exponentParams) coder() (exponent, error) {
+	if p.Classes < 1 || p.Classes > maxExponentClasses {
+		return exponent{}, fmt.Errorf("classes is %d, want 1 to %d", p.Classes, maxExponentClasses)
+	}
+	if p.Coder != "rans" && p.Coder != "huff0" {
+		return exponent{}, fmt.Errorf("coder is %q, want rans or huff0", p.Coder)
+	}
+	return exponent{p.Classes, p.Coder == "rans"}, nil
 }
 
 // Capabilities implements Codec.

@@ -64,19 +64,15 @@ func (f field) readMark(src []byte) (zeros uint, apart bool, rest []byte, ok boo
 // count as codes; the bits of special numbers count as raw, with their length.
 func (c exponent) AppendSections(dst []Section, head kv.Tensor, src []byte) ([]Section, error) {
 	var headers, raw int
-	total := len(src)
-	for i := range layersOf(head) {
-		side, layer := layerOf(head, i)
+	err := eachLayer(head, src, func(side kv.Side, src []byte) ([]byte, bool) {
 		h, r, rest, ok := c.skipFields(head, side, src)
-		if !ok {
-			return dst, corrupt("layer %d of %v is cut short", layer, side)
-		}
-		headers, raw, src = headers+h, raw+r, rest
+		headers, raw = headers+h, raw+r
+		return rest, ok
+	})
+	if err != nil {
+		return dst, err
 	}
-	if len(src) > 0 {
-		return dst, corrupt("%d bytes too many", len(src))
-	}
-	return append(dst, Section{Header, headers}, Section{Codes, total - headers - raw},
+	return append(dst, Section{Header, headers}, Section{Codes, len(src) - headers - raw},
 		Section{Raw, raw}), nil
 }
 

@@ -40,14 +40,8 @@ func init() {
 		Defaults: exponentParams{8, "huff0"},
 		Variants: []exponentParams{{8, "rans"}, {1, "huff0"}},
 		New: func(p exponentParams) (Codec, error) {
-			if p.Classes < 1 || p.Classes > maxExponentClasses {
-				return nil, fmt.Errorf("classes is %d, want 1 to %d", p.Classes, maxExponentClasses)
-			}
-			if p.Coder != "rans" && p.Coder != "huff0" {
-				return nil, fmt.Errorf("coder is %q, want rans or huff0", p.Coder)
-			}
-			rans := p.Coder == "rans"
-			return byLayers(held8{exponent{p.Classes, rans}, exponent{8, rans}}), nil
+			c, err := p.coder()
+			return byLayers(held8{c, exponent{8, c.rans}}), err
 		},
 	})
 	Certify("lossless_fp8", Certificate{
@@ -244,18 +238,14 @@ func (c held8) readBooks(head kv.Tensor, src []byte, s *held8Scratch) (how byte,
 // tables count as codes.
 func (c held8) AppendSections(dst []Section, head kv.Tensor, src []byte) ([]Section, error) {
 	var books, headers, raw int
-	total := len(src)
-	for i := range layersOf(head) {
-		side, layer := layerOf(head, i)
+	err := eachLayer(head, src, func(side kv.Side, src []byte) ([]byte, bool) {
 		b, h, r, rest, ok := c.skipBooked(head, side, src)
-		if !ok {
-			return dst, corrupt("layer %d of %v is cut short", layer, side)
-		}
-		books, headers, raw, src = books+b, headers+h, raw+r, rest
-	}
-	if len(src) > 0 {
-		return dst, corrupt("%d bytes too many", len(src))
+		books, headers, raw = books+b, headers+h, raw+r
+		return rest, ok
+	})
+	if err != nil {
+		return dst, err
 	}
 	return append(dst, Section{Tables, books}, Section{Header, headers},
-		Section{Codes, total - books - headers - raw}, Section{Raw, raw}), nil
+		Section{Codes, len(src) - books - headers - raw}, Section{Raw, raw}), nil
 }

@@ -70,6 +70,22 @@ func layerOf(t kv.Tensor, i int) (kv.Side, int) {
 	return kv.K, i
 }
 
+// eachLayer calls skip for every layer of a payload, with what begins with it, and goes on with what
+// skip returns. Nothing may be left.
+func eachLayer(head kv.Tensor, src []byte, skip func(kv.Side, []byte) ([]byte, bool)) error {
+	for i := range layersOf(head) {
+		side, layer := layerOf(head, i)
+		var ok bool
+		if src, ok = skip(side, src); !ok {
+			return corrupt("layer %d of %v is cut short", layer, side)
+		}
+	}
+	if len(src) > 0 {
+		return corrupt("%d bytes too many", len(src))
+	}
+	return nil
+}
+
 // appendUnit implements unitCoder.
 func (c *layerwise) appendUnit(dst []byte, w *unitWork, i int) []byte {
 	side, layer := layerOf(w.t, i)
