@@ -75,7 +75,7 @@ func init() {
 		Name: "int4_per_token_head", Doc: "vLLM's 4-bit integers of turned rows, zero point inside the scale",
 		Source: source4, Tags: tags, Defaults: int4PerTokenHeadParams{1},
 		New: func(p int4PerTokenHeadParams) (Codec, error) {
-			return &rowWise{format: int4PerTokenHead{uint64(p.Seed)}}, nil
+			return &rowWise{format: &int4PerTokenHead{uint64(p.Seed)}}, nil
 		},
 	})
 	Certify("int8_per_token_head", Certificate{
@@ -180,49 +180,3 @@ func (p perTokenHead) decompressRows(d kv.DType, dim int, rows []uint16, scales,
 
 // positive says whether s is a scale: finite and more than zero.
 func positive(s float32) bool { return s > 0 && s <= math.MaxFloat32 }
-
-func (int4PerTokenHead) rowBytes(_ kv.Side, dim int) (scales, codes int) {
-	return 4, quant.PackedBytes(dim, 4)
-}
-
-func (p int4PerTokenHead) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	rotations.get(len(w.vals), p.seed).Forward(w.vals)
-	lo, hi := quant.Range(w.vals)
-	s := max((hi-lo)/15, 1e-6)
-	if s-s != 0 {
-		return false
-	}
-	zero := nibble(-lo / s)
-	inv := 1 / s
-	for i, x := range w.vals {
-		w.codes[i] = nibble(float32(x*inv) + float32(zero))
-	}
-	quant.Pack(codes, w.codes, 4)
-	putFloat(scales, math.Float32frombits(math.Float32bits(s)&^15|uint32(zero)))
-	return true
-}
-
-// nibble rounds x half away from zero and clamps it to 0…15.
-func nibble(x float32) byte {
-	if !(x >= 0.5) {
-		return 0
-	}
-	if x >= 14.5 {
-		return 15
-	}
-	return byte(x + 0.5)
-}
-
-func (p int4PerTokenHead) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	bits := math.Float32bits(getFloat(scales))
-	s, zero := math.Float32frombits(bits&^15), float32(bits&15)
-	if !positive(s) {
-		return false
-	}
-	quant.Unpack(w.codes, codes, 4)
-	for i, c := range w.codes {
-		w.vals[i] = (float32(c) - zero) * s
-	}
-	rotations.get(len(w.vals), p.seed).Inverse(w.vals)
-	return true
-}

@@ -561,6 +561,125 @@ loop:
 	VZEROUPPER
 	RET
 
+// func rangeAVX2(ends *float32, v *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·rangeAVX2(SB), NOSPLIT, $0-24
+	MOVQ    v+8(FP), AX
+	VMOVDQU booksConst2<>+0(SB), Y1
+	VMOVDQU booksConst3<>+0(SB), Y2
+	MOVQ    n+16(FP), CX
+
+loop:
+	VMOVDQU (AX), Y0
+	VPSRAD  $0x1f, Y0, Y3
+	VPSRLD  $0x01, Y3, Y3
+	VPXOR   Y3, Y0, Y0
+	VPMINSD Y0, Y1, Y1
+	VPMAXSD Y0, Y2, Y2
+	VMOVDQU 32(AX), Y0
+	VPSRAD  $0x1f, Y0, Y3
+	VPSRLD  $0x01, Y3, Y3
+	VPXOR   Y3, Y0, Y0
+	VPMINSD Y0, Y1, Y1
+	VPMAXSD Y0, Y2, Y2
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, CX
+	JNZ     loop
+	MOVQ    ends+0(FP), AX
+	VPSRAD  $0x1f, Y1, Y0
+	VPSRLD  $0x01, Y0, Y0
+	VPXOR   Y0, Y1, Y1
+	VPSRAD  $0x1f, Y2, Y0
+	VPSRLD  $0x01, Y0, Y0
+	VPXOR   Y0, Y2, Y2
+	VMOVDQU Y1, (AX)
+	VMOVDQU Y2, 32(AX)
+	VZEROUPPER
+	RET
+
+DATA booksConst2<>+0(SB)/4, $0x7fffffff
+DATA booksConst2<>+4(SB)/4, $0x7fffffff
+DATA booksConst2<>+8(SB)/4, $0x7fffffff
+DATA booksConst2<>+12(SB)/4, $0x7fffffff
+DATA booksConst2<>+16(SB)/4, $0x7fffffff
+DATA booksConst2<>+20(SB)/4, $0x7fffffff
+DATA booksConst2<>+24(SB)/4, $0x7fffffff
+DATA booksConst2<>+28(SB)/4, $0x7fffffff
+GLOBL booksConst2<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst3<>+0(SB)/4, $0x80000000
+DATA booksConst3<>+4(SB)/4, $0x80000000
+DATA booksConst3<>+8(SB)/4, $0x80000000
+DATA booksConst3<>+12(SB)/4, $0x80000000
+DATA booksConst3<>+16(SB)/4, $0x80000000
+DATA booksConst3<>+20(SB)/4, $0x80000000
+DATA booksConst3<>+24(SB)/4, $0x80000000
+DATA booksConst3<>+28(SB)/4, $0x80000000
+GLOBL booksConst3<>(SB), RODATA|NOPTR, $32
+
+// func zeroPointCodesAVX2(dst *byte, v *float32, n int, inv float32, zero float32)
+// Requires: AVX, AVX2
+TEXT ·zeroPointCodesAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	VBROADCASTSS inv+24(FP), Y0
+	VBROADCASTSS zero+28(FP), Y1
+	VMOVDQU      booksConst1<>+0(SB), Y2
+	VMOVDQU      booksConst4<>+0(SB), Y3
+	VMOVDQU      booksConst0<>+0(SB), Y4
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMULPS     (CX), Y0, Y5
+	VADDPS     Y1, Y5, Y5
+	VCMPPS     $0x1d, Y2, Y5, Y6
+	VMINPS     Y3, Y5, Y5
+	VADDPS     Y2, Y5, Y5
+	VCVTTPS2DQ Y5, Y5
+	VPAND      Y6, Y5, Y5
+	VMULPS     32(CX), Y0, Y6
+	VADDPS     Y1, Y6, Y6
+	VCMPPS     $0x1d, Y2, Y6, Y7
+	VMINPS     Y3, Y6, Y6
+	VADDPS     Y2, Y6, Y6
+	VCVTTPS2DQ Y6, Y6
+	VPAND      Y7, Y6, Y6
+	VMULPS     64(CX), Y0, Y7
+	VADDPS     Y1, Y7, Y7
+	VCMPPS     $0x1d, Y2, Y7, Y8
+	VMINPS     Y3, Y7, Y7
+	VADDPS     Y2, Y7, Y7
+	VCVTTPS2DQ Y7, Y7
+	VPAND      Y8, Y7, Y7
+	VMULPS     96(CX), Y0, Y8
+	VADDPS     Y1, Y8, Y8
+	VCMPPS     $0x1d, Y2, Y8, Y9
+	VMINPS     Y3, Y8, Y8
+	VADDPS     Y2, Y8, Y8
+	VCVTTPS2DQ Y8, Y8
+	VPAND      Y9, Y8, Y8
+	VPACKSSDW  Y6, Y5, Y5
+	VPACKSSDW  Y8, Y7, Y7
+	VPACKUSWB  Y7, Y5, Y5
+	VPERMD     Y5, Y4, Y5
+	VMOVDQU    Y5, (AX)
+	ADDQ       $0x80, CX
+	ADDQ       $0x20, AX
+	SUBQ       $0x20, DX
+	JNZ        loop
+	VZEROUPPER
+	RET
+
+DATA booksConst4<>+0(SB)/4, $0x41700000
+DATA booksConst4<>+4(SB)/4, $0x41700000
+DATA booksConst4<>+8(SB)/4, $0x41700000
+DATA booksConst4<>+12(SB)/4, $0x41700000
+DATA booksConst4<>+16(SB)/4, $0x41700000
+DATA booksConst4<>+20(SB)/4, $0x41700000
+DATA booksConst4<>+24(SB)/4, $0x41700000
+DATA booksConst4<>+28(SB)/4, $0x41700000
+GLOBL booksConst4<>(SB), RODATA|NOPTR, $32
+
 // func blocksAVX2(dst *float32, tops *float32, v *float32)
 // Requires: AVX, AVX2
 TEXT ·blocksAVX2(SB), NOSPLIT, $0-24
@@ -660,28 +779,18 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA booksConst2<>+0(SB)/4, $0x7fffffff
-DATA booksConst2<>+4(SB)/4, $0x7fffffff
-DATA booksConst2<>+8(SB)/4, $0x7fffffff
-DATA booksConst2<>+12(SB)/4, $0x7fffffff
-DATA booksConst2<>+16(SB)/4, $0x7fffffff
-DATA booksConst2<>+20(SB)/4, $0x7fffffff
-DATA booksConst2<>+24(SB)/4, $0x7fffffff
-DATA booksConst2<>+28(SB)/4, $0x7fffffff
-GLOBL booksConst2<>(SB), RODATA|NOPTR, $32
-
 // func fitIQ4AVX2(codes *uint32, sums *float32, v *float32, factors *float32)
 // Requires: AVX, AVX2
 TEXT ·fitIQ4AVX2(SB), NOSPLIT, $0-32
 	MOVQ    codes+0(FP), AX
 	MOVQ    v+16(FP), CX
 	MOVQ    factors+24(FP), DX
-	VMOVDQU booksConst3<>+0(SB), Y0
-	VMOVDQU booksConst4<>+0(SB), Y1
-	VMOVDQU booksConst5<>+0(SB), Y2
-	VMOVDQU booksConst6<>+0(SB), Y3
-	VMOVDQU booksConst7<>+0(SB), Y4
-	VMOVDQU booksConst8<>+0(SB), Y5
+	VMOVDQU booksConst5<>+0(SB), Y0
+	VMOVDQU booksConst6<>+0(SB), Y1
+	VMOVDQU booksConst7<>+0(SB), Y2
+	VMOVDQU booksConst8<>+0(SB), Y3
+	VMOVDQU booksConst9<>+0(SB), Y4
+	VMOVDQU booksConst10<>+0(SB), Y5
 	VMOVUPS (DX), Y6
 	VPXOR   Y7, Y7, Y7
 	VPXOR   Y8, Y8, Y8
@@ -725,65 +834,65 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA booksConst3<>+0(SB)/4, $0xc0900000
-DATA booksConst3<>+4(SB)/4, $0xc0900000
-DATA booksConst3<>+8(SB)/4, $0xc0900000
-DATA booksConst3<>+12(SB)/4, $0xc0900000
-DATA booksConst3<>+16(SB)/4, $0xc0900000
-DATA booksConst3<>+20(SB)/4, $0xc0900000
-DATA booksConst3<>+24(SB)/4, $0xc0900000
-DATA booksConst3<>+28(SB)/4, $0xc0900000
-GLOBL booksConst3<>(SB), RODATA|NOPTR, $32
-
-DATA booksConst4<>+0(SB)/4, $0xc2640000
-DATA booksConst4<>+4(SB)/4, $0x42360000
-DATA booksConst4<>+8(SB)/4, $0x00000000
-DATA booksConst4<>+12(SB)/4, $0x00000000
-DATA booksConst4<>+16(SB)/4, $0x00000000
-DATA booksConst4<>+20(SB)/4, $0x00000000
-DATA booksConst4<>+24(SB)/4, $0x00000000
-DATA booksConst4<>+28(SB)/4, $0x00000000
-GLOBL booksConst4<>(SB), RODATA|NOPTR, $32
-
-DATA booksConst5<>+0(SB)/4, $0xc2bb0000
-DATA booksConst5<>+4(SB)/4, $0xc1e40000
-DATA booksConst5<>+8(SB)/4, $0x41980000
-DATA booksConst5<>+12(SB)/4, $0x429e0000
-DATA booksConst5<>+16(SB)/4, $0x00000000
-DATA booksConst5<>+20(SB)/4, $0x00000000
-DATA booksConst5<>+24(SB)/4, $0x00000000
-DATA booksConst5<>+28(SB)/4, $0x00000000
+DATA booksConst5<>+0(SB)/4, $0xc0900000
+DATA booksConst5<>+4(SB)/4, $0xc0900000
+DATA booksConst5<>+8(SB)/4, $0xc0900000
+DATA booksConst5<>+12(SB)/4, $0xc0900000
+DATA booksConst5<>+16(SB)/4, $0xc0900000
+DATA booksConst5<>+20(SB)/4, $0xc0900000
+DATA booksConst5<>+24(SB)/4, $0xc0900000
+DATA booksConst5<>+28(SB)/4, $0xc0900000
 GLOBL booksConst5<>(SB), RODATA|NOPTR, $32
 
-DATA booksConst6<>+0(SB)/4, $0xc2e70000
-DATA booksConst6<>+4(SB)/4, $0xc2940000
-DATA booksConst6<>+8(SB)/4, $0xc2280000
-DATA booksConst6<>+12(SB)/4, $0xc1800000
-DATA booksConst6<>+16(SB)/4, $0x40e00000
-DATA booksConst6<>+20(SB)/4, $0x41fc0000
-DATA booksConst6<>+24(SB)/4, $0x42740000
-DATA booksConst6<>+28(SB)/4, $0x42ca0000
+DATA booksConst6<>+0(SB)/4, $0xc2640000
+DATA booksConst6<>+4(SB)/4, $0x42360000
+DATA booksConst6<>+8(SB)/4, $0x00000000
+DATA booksConst6<>+12(SB)/4, $0x00000000
+DATA booksConst6<>+16(SB)/4, $0x00000000
+DATA booksConst6<>+20(SB)/4, $0x00000000
+DATA booksConst6<>+24(SB)/4, $0x00000000
+DATA booksConst6<>+28(SB)/4, $0x00000000
 GLOBL booksConst6<>(SB), RODATA|NOPTR, $32
 
-DATA booksConst7<>+0(SB)/4, $0xc2fe0000
-DATA booksConst7<>+4(SB)/4, $0xc2d00000
-DATA booksConst7<>+8(SB)/4, $0xc2a60000
-DATA booksConst7<>+12(SB)/4, $0xc2820000
-DATA booksConst7<>+16(SB)/4, $0xc2440000
-DATA booksConst7<>+20(SB)/4, $0xc20c0000
-DATA booksConst7<>+24(SB)/4, $0xc1b00000
-DATA booksConst7<>+28(SB)/4, $0xc1200000
+DATA booksConst7<>+0(SB)/4, $0xc2bb0000
+DATA booksConst7<>+4(SB)/4, $0xc1e40000
+DATA booksConst7<>+8(SB)/4, $0x41980000
+DATA booksConst7<>+12(SB)/4, $0x429e0000
+DATA booksConst7<>+16(SB)/4, $0x00000000
+DATA booksConst7<>+20(SB)/4, $0x00000000
+DATA booksConst7<>+24(SB)/4, $0x00000000
+DATA booksConst7<>+28(SB)/4, $0x00000000
 GLOBL booksConst7<>(SB), RODATA|NOPTR, $32
 
-DATA booksConst8<>+0(SB)/4, $0x3f800000
-DATA booksConst8<>+4(SB)/4, $0x41500000
-DATA booksConst8<>+8(SB)/4, $0x41c80000
-DATA booksConst8<>+12(SB)/4, $0x42180000
-DATA booksConst8<>+16(SB)/4, $0x42540000
-DATA booksConst8<>+20(SB)/4, $0x428a0000
-DATA booksConst8<>+24(SB)/4, $0x42b20000
-DATA booksConst8<>+28(SB)/4, $0x42e20000
+DATA booksConst8<>+0(SB)/4, $0xc2e70000
+DATA booksConst8<>+4(SB)/4, $0xc2940000
+DATA booksConst8<>+8(SB)/4, $0xc2280000
+DATA booksConst8<>+12(SB)/4, $0xc1800000
+DATA booksConst8<>+16(SB)/4, $0x40e00000
+DATA booksConst8<>+20(SB)/4, $0x41fc0000
+DATA booksConst8<>+24(SB)/4, $0x42740000
+DATA booksConst8<>+28(SB)/4, $0x42ca0000
 GLOBL booksConst8<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst9<>+0(SB)/4, $0xc2fe0000
+DATA booksConst9<>+4(SB)/4, $0xc2d00000
+DATA booksConst9<>+8(SB)/4, $0xc2a60000
+DATA booksConst9<>+12(SB)/4, $0xc2820000
+DATA booksConst9<>+16(SB)/4, $0xc2440000
+DATA booksConst9<>+20(SB)/4, $0xc20c0000
+DATA booksConst9<>+24(SB)/4, $0xc1b00000
+DATA booksConst9<>+28(SB)/4, $0xc1200000
+GLOBL booksConst9<>(SB), RODATA|NOPTR, $32
+
+DATA booksConst10<>+0(SB)/4, $0x3f800000
+DATA booksConst10<>+4(SB)/4, $0x41500000
+DATA booksConst10<>+8(SB)/4, $0x41c80000
+DATA booksConst10<>+12(SB)/4, $0x42180000
+DATA booksConst10<>+16(SB)/4, $0x42540000
+DATA booksConst10<>+20(SB)/4, $0x428a0000
+DATA booksConst10<>+24(SB)/4, $0x42b20000
+DATA booksConst10<>+28(SB)/4, $0x42e20000
+GLOBL booksConst10<>(SB), RODATA|NOPTR, $32
 
 // func nibblesAVX2(dst *byte, codes *uint32, stride int)
 // Requires: AVX, AVX2

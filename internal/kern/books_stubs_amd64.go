@@ -59,6 +59,18 @@ func floorCodesF16AVX2(dst *byte, src *uint16, n int, low float32, scale float32
 //go:noescape
 func floorCodesBF16AVX2(dst *byte, src *uint16, n int, low float32, scale float32, top int32)
 
+// rangeAVX2 sets ends to the least and the greatest of n numbers, a multiple of 16, eight of
+// each; -0 is below 0.
+//
+//go:noescape
+func rangeAVX2(ends *float32, v *float32, n int)
+
+// zeroPointCodesAVX2 sets dst to v times inv plus zero, rounded half away from zero and cut to 0
+// and 15, n a multiple of 32.
+//
+//go:noescape
+func zeroPointCodesAVX2(dst *byte, v *float32, n int, inv float32, zero float32)
+
 // blocksAVX2 sets number i of block j, 8i+j of dst, to number i of block j of v, eight of 32, and
 // tops to the first of largest magnitude of each, 0 where all are.
 //

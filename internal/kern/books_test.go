@@ -69,6 +69,10 @@ func FuzzBooks(f *testing.F) {
 			Lengths(lengths, v, int(dim))
 			signs := make([]byte, (len(v)+7)/8)
 			SignBits(signs, v)
+			nibbles := make([]byte, len(v))
+			ZeroPointCodes(nibbles, v, factor, 7)
+			lo, hi := Range(v)
+			signs = slices.Concat(signs, nibbles, floatBytes([]float32{lo, hi}))
 			return slices.Concat(codes, floatBytes(vals), floatBytes(lengths), signs)
 		})
 		if !bytes.Equal(fast, slow) {

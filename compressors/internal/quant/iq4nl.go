@@ -140,17 +140,7 @@ func (b Block) compressFloats(out []byte, x *[BlockSize]float32) bool {
 }
 
 // Range returns the smallest and the largest of some numbers; -0 is below 0.
-func Range(vals []float32) (lo, hi float32) {
-	least, most := int32(math.MaxInt32), int32(math.MinInt32)
-	for _, x := range vals {
-		k := int32(math.Float32bits(x))
-		k ^= k >> 31 & math.MaxInt32 // in the order of the numbers
-		least, most = min(least, k), max(most, k)
-	}
-	least ^= least >> 31 & math.MaxInt32
-	most ^= most >> 31 & math.MaxInt32
-	return math.Float32frombits(uint32(least)), math.Float32frombits(uint32(most))
-}
+func Range(vals []float32) (lo, hi float32) { return kern.Range(vals) }
 
 // Largest returns the largest magnitude of some numbers, 0 if there are none.
 func Largest(vals []float32) float32 {

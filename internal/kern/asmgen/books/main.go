@@ -25,6 +25,8 @@ func main() {
 	for _, bf16 := range []bool{false, true} {
 		floors(bf16)
 	}
+	ranges()
+	zeroPoints()
 	blocks()
 	fitIQ4()
 	nibbles()
