@@ -79,6 +79,57 @@ loop:
 	VZEROUPPER
 	RET
 
+// func absMaxFourAVX2(src *uint16, n int) uint32
+// Requires: AVX, AVX2
+TEXT ·absMaxFourAVX2(SB), NOSPLIT, $0-20
+	MOVL         $0x00007fff, AX
+	VMOVD        AX, X0
+	VPBROADCASTW X0, Y0
+	MOVQ         src+0(FP), AX
+	MOVQ         n+8(FP), CX
+	SHRQ         $0x01, CX
+	LEAQ         (CX)(CX*2), DX
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	MOVQ         n+8(FP), BX
+
+loop:
+	VPAND        (AX), Y0, Y5
+	VPMAXUW      Y5, Y1, Y1
+	VPAND        32(AX), Y0, Y5
+	VPMAXUW      Y5, Y1, Y1
+	VPAND        (AX)(CX*1), Y0, Y5
+	VPMAXUW      Y5, Y2, Y2
+	VPAND        32(AX)(CX*1), Y0, Y5
+	VPMAXUW      Y5, Y2, Y2
+	VPAND        (AX)(CX*2), Y0, Y5
+	VPMAXUW      Y5, Y3, Y3
+	VPAND        32(AX)(CX*2), Y0, Y5
+	VPMAXUW      Y5, Y3, Y3
+	VPAND        (AX)(DX*1), Y0, Y5
+	VPMAXUW      Y5, Y4, Y4
+	VPAND        32(AX)(DX*1), Y0, Y5
+	VPMAXUW      Y5, Y4, Y4
+	ADDQ         $0x40, AX
+	SUBQ         $0x80, BX
+	JNZ          loop
+	VPMAXUW      Y1, Y2, Y0
+	VPMAXUW      Y3, Y0, Y0
+	VPMAXUW      Y4, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPMAXUW      X1, X0, X0
+	VPCMPEQW     Y1, Y1, Y1
+	VPXOR        Y1, Y0, Y0
+	VPHMINPOSUW  X0, X0
+	VMOVD        X0, AX
+	MOVWLZX      AX, AX
+	XORL         $0x0000ffff, AX
+	MOVL         AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func minMaxColumnsAVX2(lo *int32, hi *int32, src *uint16, n int)
 // Requires: AVX, AVX2
 TEXT ·minMaxColumnsAVX2(SB), NOSPLIT, $0-32

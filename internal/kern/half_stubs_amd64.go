@@ -12,6 +12,11 @@ func minMaxAVX2(src *uint16, n int) (lo int32, hi int32)
 //go:noescape
 func absMaxAVX2(src *uint16, n int) uint32
 
+// absMaxFourAVX2 is absMaxAVX2 of a positive multiple of 128, which it reads at four places at once.
+//
+//go:noescape
+func absMaxFourAVX2(src *uint16, n int) uint32
+
 // minMaxColumnsAVX2 lowers lo and raises hi to the keys of src, n a multiple of 8.
 //
 //go:noescape

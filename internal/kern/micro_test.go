@@ -104,7 +104,8 @@ func TestMicroRestoreLevelsAgree(t *testing.T) {
 				scales[i] = byte(r.next())
 			}
 		}
-		tensor, limit := math.Float32frombits(uint32(r.next()%250+1)<<23), float32(65504./6)
+		tensor := math.Float32frombits(uint32(r.next()%250+1)<<23 | uint32(r.next())&0x7fffff)
+		limit := float32(65504. / 6)
 		if bf16 {
 			limit = 5.6e37
 		}
@@ -129,4 +130,27 @@ func TestMicroRestoreLevelsAgree(t *testing.T) {
 func aligned(n int) []uint16 {
 	b := make([]uint16, n+32)
 	return b[-uintptr(unsafe.Pointer(&b[0]))&63/2:][:n]
+}
+
+func TestAbsMaxBitsOfLongRows(t *testing.T) {
+	r := microRand(3)
+	for _, n := range []int{wideRow - 1, wideRow, wideRow + 15, wideRow + 127, 5 * wideRow} {
+		src := make([]uint16, n)
+		for i := range src {
+			src[i] = uint16(r.next())&0x00ff | 0x8000
+		}
+		for range 50 {
+			at := int(r.next()) % n
+			before := src[at]
+			src[at] |= 0x4000
+			top, did := AbsMaxBits(src)
+			for _, x := range src[did:] {
+				top = max(top, x&0x7fff)
+			}
+			if want := src[at] & 0x7fff; top != want || did == 0 && CurrentLevel() > Generic || did > n {
+				t.Fatalf("%d patterns with %x at %d: %x of the first %d", n, want, at, top, did)
+			}
+			src[at] = before
+		}
+	}
 }

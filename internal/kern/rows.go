@@ -14,10 +14,18 @@ func MinMaxKeys(src []uint16) (lo, hi int32, n int) {
 	return lo, hi, n
 }
 
+// wideRow is from how many patterns on a row is read at several places at once: when these are more
+// than pages of memory.
+const wideRow = 1 << 14
+
 // AbsMaxBits returns the greatest of the first n patterns without their signs.
 func AbsMaxBits(src []uint16) (top uint16, n int) {
 	if n = len(src) &^ 15; n == 0 || level < AVX2 {
 		return 0, 0
+	}
+	if n >= wideRow {
+		n &^= 127
+		return uint16(absMaxFourAVX2(&src[0], n)), n
 	}
 	return uint16(absMaxAVX2(&src[0], n)), n
 }

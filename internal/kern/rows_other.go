@@ -8,6 +8,8 @@ func minMaxAVX2(*uint16, int) (lo, hi int32) { panic("kern: no vector kernels") 
 
 func absMaxAVX2(*uint16, int) uint32 { panic("kern: no vector kernels") }
 
+func absMaxFourAVX2(*uint16, int) uint32 { panic("kern: no vector kernels") }
+
 func minMaxColumnsAVX2(_, _ *int32, _ *uint16, _ int) { panic("kern: no vector kernels") }
 
 func quantizeF16AVX2(_ *byte, _ *uint16, _ int, _, _ float32, _, _, _ int32) {

@@ -12,6 +12,7 @@ import (
 func main() {
 	minMax()
 	absMax()
+	absMaxFour()
 	minMaxColumns()
 	for _, bf16 := range []bool{false, true} {
 		quantize(bf16)
@@ -206,6 +207,44 @@ func absMax() {
 		VPMAXUW(x, hi, hi)
 		advance(src, 32)
 	})
+	returnGreatest(hi)
+}
+
+// absMaxFour goes through four quarters at once, each a stream that is fetched on its own: one alone
+// waits at the end of every page.
+func absMaxFour() {
+	TEXT("absMaxFourAVX2", NOSPLIT, "func(src *uint16, n int) uint32")
+	Pragma("noescape")
+	Doc("absMaxFourAVX2 is absMaxAVX2 of a positive multiple of 128, which it reads at four places at once.")
+	low15, hi := splatW(0x7fff), YMM()
+	src, quarter, third := ptr("src"), Load(Param("n"), GP64()), GP64()
+	SHRQ(Imm(1), quarter) // in bytes
+	LEAQ(Mem{Base: quarter, Index: quarter, Scale: 2}, third)
+	var tops [4]VecVirtual
+	for i := range tops {
+		tops[i] = YMM()
+		VPXOR(tops[i], tops[i], tops[i])
+	}
+	places := []Mem{{Base: src}, {Base: src, Index: quarter, Scale: 1},
+		{Base: src, Index: quarter, Scale: 2}, {Base: src, Index: third, Scale: 1}}
+	loop(128, func() {
+		for i, m := range places {
+			for _, disp := range []int{0, 32} {
+				x := YMM()
+				VPAND(m.Offset(disp), low15, x)
+				VPMAXUW(x, tops[i], tops[i])
+			}
+		}
+		advance(src, 64)
+	})
+	VPMAXUW(tops[0], tops[1], hi)
+	VPMAXUW(tops[2], hi, hi)
+	VPMAXUW(tops[3], hi, hi)
+	returnGreatest(hi)
+}
+
+// returnGreatest ends a function with the greatest word of hi.
+func returnGreatest(hi VecVirtual) {
 	half(hi, VPMAXUW)
 	ones := YMM()
 	VPCMPEQW(ones, ones, ones)
