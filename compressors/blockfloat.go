@@ -85,14 +85,14 @@ func (c *blockFloat) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	base, s := len(dst), c.sizes(src)
 	dst = growBytes(dst, s.tensors+s.scales+s.codes)
 	run := blockRun{tensors: dst[base:], scales: dst[base+s.tensors:], codes: dst[base+s.tensors+s.scales:]}
+	if c.dynamic {
+		run.next.openAfter(src, kv.K, -1)
+	}
 	w := rowPool.Get().(*rowScratch)
 	defer rowPool.Put(w)
 	for _, side := range kv.Sides {
-		if src.Dim(side) == 0 {
-			continue
-		}
 		for l := range src.Layers {
-			if !c.compressLayer(&run, w, src, side, l) {
+			if src.Dim(side) > 0 && !c.compressLayer(&run, w, src, side, l) {
 				return dst[:base], checkFinite(src)
 			}
 		}
@@ -103,7 +103,8 @@ func (c *blockFloat) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 // blockRun is what is left of the three runs of a payload.
 type blockRun struct {
 	tensors, scales, codes []byte
-	stream                 bool // values are written around the caches
+	stream                 bool        // values are written around the caches
+	next                   layerSeeker // of the layer whose scale is to be found next
 }
 
 // skip moves on by what n blocks take.
@@ -114,11 +115,12 @@ func (c *blockFloat) compressLayer(run *blockRun, w *rowScratch, src kv.Tensor, 
 	tensor := float32(1)
 	if c.tensor {
 		if c.dynamic {
-			amax := layerMax(src, side, l)
+			amax := src.DType.Float(run.next.finish())
 			if amax-amax != 0 {
 				return false
 			}
 			tensor = c.format.tensorScale(amax)
+			run.next.openAfter(src, side, l)
 		}
 		putFloat(run.tensors, tensor)
 		run.tensors = run.tensors[4:]
@@ -145,12 +147,18 @@ func (c *blockFloat) compressPlane(run *blockRun, w *rowScratch, d kv.DType, pla
 	m, scale := c.format.kernel(tensor)
 	for len(plane) > 0 {
 		if dim == c.block {
-			top, n := m.Compress(d == kv.BF16, run.codes, run.scales, plane, scale)
+			piece := plane[:min(len(plane), blockPiece)]
+			top, n, soon, looked := m.Compress(d == kv.BF16, run.codes, run.scales, piece,
+				run.next.peek(len(piece)), scale)
 			if !d.Finite(top) {
 				return false
 			}
+			run.next.skip(looked, soon)
 			plane = plane[n*dim:]
 			run.skip(n, n*c.rowCodes(dim))
+			if n*dim == len(piece) {
+				continue
+			}
 		}
 		for i := 0; i < 8 && len(plane) > 0; i++ { // what is left, or has something special
 			if !d.Finite(quant.AbsMax(plane[:dim])) {

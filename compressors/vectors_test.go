@@ -143,3 +143,31 @@ func TestBlockCodecsAgreeWithVectors(t *testing.T) {
 		}
 	}
 }
+
+// A layer's scale is found while another is compressed: layers, sides and heads of any length, with
+// magnitudes of their own.
+func TestScalesOfLayersAgreeWithVectors(t *testing.T) {
+	for _, d := range []kv.DType{kv.F16, kv.BF16} {
+		for _, shape := range []kv.Shape{
+			{Layers: 3, Heads: 2, Tokens: 300, KeyDim: 128, ValueDim: 48},
+			{Layers: 2, Heads: 3, Tokens: 150, KeyDim: 32, ValueDim: 160},
+			{Layers: 1, Heads: 1, Tokens: 1100, ValueDim: 16},
+		} {
+			src, r := kv.New(shape, d), codectest.Rand(7)
+			for _, side := range kv.Sides {
+				for l := range shape.Layers {
+					for h := range shape.Heads {
+						scale := r.Bell() * float32(1+l+h)
+						plane := src.Plane(side, l, h)
+						for i := range plane {
+							plane[i] = d.Bits(r.Bell() * scale)
+						}
+					}
+				}
+			}
+			for _, spec := range []string{"nvfp4", "nvfp4:scale=static", "nvfp4_4over6"} {
+				checkVectors(t, spec, src, nil)
+			}
+		}
+	}
+}

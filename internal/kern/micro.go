@@ -35,13 +35,17 @@ type MicroScale struct {
 
 // Compress writes the scales and codes of the front part of src, and returns the greatest pattern
 // there without its sign and how many blocks it did. It may stop early.
-func (m Micro) Compress(bf16 bool, codes, scales []byte, src []uint16, s MicroScale) (top uint16, blocks int) {
+//
+// It may also look at what is to come: looked is how many values of ahead, from the first, it did,
+// and soon the greatest pattern of these without its sign.
+func (m Micro) Compress(bf16 bool, codes, scales []byte, src, ahead []uint16, s MicroScale) (top uint16,
+	blocks int, soon uint16, looked int) {
 	if blocks = len(src) / m.Size() &^ 7; blocks == 0 || level < AVX2 {
-		return 0, 0
+		return 0, 0, 0, 0
 	}
 	_, _ = codes[blocks*m.CodeBytes()-1], scales[blocks-1]
 	if some := blocks &^ 15; m == NVFP4 && vbmi() && some > 0 {
-		return compressNVFP4AVX512(bf16, codes, scales, src, some, s)
+		return compressNVFP4AVX512(bf16, codes, scales, src, ahead, some, s)
 	}
 	down := math.Float32frombits(s.Down << 23) // an exponent in its place
 	var left int
@@ -68,18 +72,26 @@ func (m Micro) Compress(bf16 bool, codes, scales []byte, src []uint16, s MicroSc
 	default:
 		left, t = compressFP4F16AVX2(&codes[0], &scales[0], &src[0], blocks, down, s.Limit)
 	}
-	return uint16(t), blocks - left
+	return uint16(t), blocks - left, 0, 0
 }
 
-func compressNVFP4AVX512(bf16 bool, codes, scales []byte, src []uint16, blocks int, s MicroScale) (uint16, int) {
-	var left int
-	var t uint32
-	if bf16 {
-		left, t = compressNVFP4BF16AVX512(&codes[0], &scales[0], &src[0], blocks, s.Tensor, s.Limit)
-	} else {
-		left, t = compressNVFP4F16AVX512(&codes[0], &scales[0], &src[0], blocks, s.Tensor, s.Limit)
+func compressNVFP4AVX512(bf16 bool, codes, scales []byte, src, ahead []uint16, blocks int,
+	s MicroScale) (top uint16, done int, soon uint16, looked int) {
+	var later *uint16
+	if len(ahead) >= 16*blocks {
+		later = &ahead[0]
 	}
-	return uint16(t), blocks - left
+	var left int
+	var t, u uint32
+	if bf16 {
+		left, t, u = compressNVFP4BF16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+	} else {
+		left, t, u = compressNVFP4F16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+	}
+	if done = blocks - left; later != nil {
+		looked = 16 * done
+	}
+	return uint16(t), done, uint16(u), looked
 }
 
 // Restore sets the front part of dst to the patterns of blocks and returns how many these are. It

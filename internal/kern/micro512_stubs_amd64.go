@@ -2,10 +2,11 @@
 
 package kern
 
-// compressNVFP4F16AVX512 is compressNVFP4F16AVX2 of a positive multiple of 16 blocks.
+// compressNVFP4F16AVX512 is compressNVFP4F16AVX2 of a positive multiple of 16 blocks. If ahead is
+// not nil, soon is the greatest pattern without its sign of as many values there as it did.
 //
 //go:noescape
-func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, blocks int, tensor float32, limit float32) (left int, top uint32)
+func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // restoreNVFP4F16AVX512 is restoreNVFP4F16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
@@ -28,10 +29,11 @@ func restoreMXFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, t
 //go:noescape
 func restoreFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
 
-// compressNVFP4BF16AVX512 is compressNVFP4BF16AVX2 of a positive multiple of 16 blocks.
+// compressNVFP4BF16AVX512 is compressNVFP4BF16AVX2 of a positive multiple of 16 blocks. If ahead
+// is not nil, soon is the greatest pattern without its sign of as many values there as it did.
 //
 //go:noescape
-func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, blocks int, tensor float32, limit float32) (left int, top uint32)
+func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // restoreNVFP4BF16AVX512 is restoreNVFP4BF16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If

@@ -17,9 +17,9 @@ func BenchmarkMicro(b *testing.B) {
 	}
 	for i, t := range []string{"f16", "bf16"} {
 		bf := i == 1
-		run("nvfp4/"+t, func() { NVFP4.Compress(bf, codes, scales, src, MicroScale{Tensor: 0.0007, Limit: 0.0042}) })
-		run("mxfp4/"+t, func() { MXFP4.Compress(bf, codes, scales, src, MicroScale{Down: 2, Limit: 6}) })
-		run("mxfp8/"+t, func() { MXFP8.Compress(bf, codes, scales, src, MicroScale{Down: 8, Limit: 6}) })
+		run("nvfp4/"+t, func() { NVFP4.Compress(bf, codes, scales, src, nil, MicroScale{Tensor: 0.0007, Limit: 0.0042}) })
+		run("mxfp4/"+t, func() { MXFP4.Compress(bf, codes, scales, src, nil, MicroScale{Down: 2, Limit: 6}) })
+		run("mxfp8/"+t, func() { MXFP8.Compress(bf, codes, scales, src, nil, MicroScale{Down: 8, Limit: 6}) })
 		run("q8/"+t, func() { Q8_0.Compress(bf, codes, src[:1<<13]) })
 		run("q4/"+t, func() { Q4_0.Compress(bf, codes, src[:1<<13]) })
 	}

@@ -68,11 +68,11 @@ func restoreFP4BF16AVX2(_ *uint16, _, _ *byte, _ int, _, _ float32) (left int) {
 	panic("kern: no vector kernels")
 }
 
-func compressNVFP4F16AVX512(_, _ *byte, _ *uint16, _ int, _, _ float32) (left int, top uint32) {
+func compressNVFP4F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressNVFP4BF16AVX512(_, _ *byte, _ *uint16, _ int, _, _ float32) (left int, top uint32) {
+func compressNVFP4BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 

@@ -19,13 +19,25 @@ func checkMicro(t *testing.T, m Micro, bf16 bool, src []uint16, s MicroScale) {
 		codes[i], scales[i] = make([]byte, blocks*m.CodeBytes()), make([]byte, blocks)
 		restore := SetLevel(l)
 		for n[i] < blocks { // as far as it goes
-			t, did := m.Compress(bf16, codes[i][n[i]*m.CodeBytes():], scales[i][n[i]:],
-				src[n[i]*m.Size():], s)
+			var ahead []uint16 // the same, backwards, and then none
+			if n[i] == 0 {
+				ahead = slices.Clone(src)
+				slices.Reverse(ahead)
+			}
+			most, did, soon, looked := m.Compress(bf16, codes[i][n[i]*m.CodeBytes():], scales[i][n[i]:],
+				src[n[i]*m.Size():], ahead, s)
+			want := uint16(0)
+			for _, x := range ahead[:looked] {
+				want = max(want, x&0x7fff)
+			}
+			if soon != want {
+				t.Fatalf("format %d: %x is the greatest of %d to come, want %x", m, soon, looked, want)
+			}
 			if did == 0 {
 				break
 			}
 			n[i] += did
-			top[i] = max(top[i], t)
+			top[i] = max(top[i], most)
 		}
 		restore()
 	}

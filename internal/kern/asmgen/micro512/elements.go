@@ -15,10 +15,10 @@ import (
 
 // holdAll keeps the constants of encode in registers.
 func (c *compressor) holdAll() {
-	c.abs, c.odd = hold(all(0x7fff7fff)), hold(all(0x7fff0000))
-	c.field, c.least, c.ulps = hold(all(0x7f800000)), hold(all(down)), hold(all(0x4a800000))
-	c.evens, c.odds = hold(all(256|4<<16)), hold(all(4096|64<<16))
-	c.signs = hold(all(2048 | 0x8000<<16))
+	c.abs, c.odd = hold(all(0x7fff7fff)), hold(all(0xffff0000))
+	c.field, c.least, c.ulps = hold(all(0xff800000)), hold(all(down)), hold(all(0x4a800000))
+	c.weights = hold(all(256 | 4<<16))
+	c.shifts, c.signs = hold(all(12|2<<16)), hold(all(0x20000008))
 	c.bytes = hold(bytes(func(i int) int { return i%32*4 + 1 }))
 	if c.half == 1 {
 		for i := range 8 {
@@ -28,8 +28,9 @@ func (c *compressor) holdAll() {
 }
 
 // encode writes the codes of a batch, two in a byte. Careful cuts to the largest code and leaves
-// blocks of zeros without signs.
-func (c *compressor) encode(careful bool) {
+// blocks of zeros without signs. Ahead looks at as much of what comes later, between the rest, so that
+// it comes from memory meanwhile; a fetch of every line in advance is slower.
+func (c *compressor) encode(careful, ahead bool) {
 	inverses := ZMM()
 	if c.half == 1 {
 		VMOVUPS(c.inverses.Idx(c.offset, 4), inverses)
@@ -40,6 +41,11 @@ func (c *compressor) encode(careful bool) {
 	for i := 0; i < 8*c.half; i += 2 {
 		var d [2]VecVirtual
 		for k := range d {
+			if ahead {
+				t := ZMM()
+				VPANDD(At(c.ahead, 64*(i+k)), c.abs, t)
+				VPMAXUW(t, c.soon, c.soon)
+			}
 			inv := ZMM()
 			if c.half == 1 {
 				VPERMPS(inverses, c.pairs[i+k], inv)
@@ -54,15 +60,18 @@ func (c *compressor) encode(careful bool) {
 		VMOVDQU32(out.AsY(), At(c.codes, 16*i))
 	}
 	ADDQ(U32(uint32(128*c.half)), c.codes)
+	if ahead {
+		ADDQ(U32(uint32(32*batch*c.half)), c.ahead)
+	}
 }
 
-// codePairs returns the codes of 32 values, two in the second byte of each lane.
+// codePairs returns the codes of 32 values, two in the second byte of each lane. Where a sum of the
+// second word is four times too small to be there, its sign is put where that makes up for it.
 func (c *compressor) codePairs(src Mem, inv VecVirtual, careful bool) VecVirtual {
 	x, e, o := ZMM(), ZMM(), ZMM()
 	VMOVDQU64(src, x)
 	if c.bf16 {
-		VPSLLD(Imm(17), x, e)
-		VPSRLD(Imm(1), e, e)
+		VPSLLD(Imm(16), x, e)
 		VPANDD(c.odd, x, o)
 	} else {
 		VPANDD(c.abs, x, o)
@@ -76,23 +85,28 @@ func (c *compressor) codePairs(src Mem, inv VecVirtual, careful bool) VecVirtual
 		}
 		VMULPS(inv, v, v)
 		if careful {
-			VMINPS(all(down+0x01400000), v, v)
+			VRANGEPS(Imm(leastMagnitude), all(down+0x01400000), v, v)
 		}
 		VPANDD(c.field, v, m)
-		VPMAXSD(c.least, m, m)
+		VRANGEPS(Imm(greatestMagnitude), c.least, m, m)
 		VFMADD231PS(c.ulps, m, v)
 	}
-	VPMADDWD(c.evens, e, e)
-	VPMADDWD(c.odds, o, o)
+	VPSLLD(Imm(4), o, o)
 	VPADDD(o, e, e)
-	VPSRLW(Imm(15), x, x)
+	VPSRLVW(c.shifts, x, x)
 	if careful {
 		some := K()
 		VPTESTMD(inv, inv, some)
-		VPMADDWD_Z(c.signs, x, some, x)
+		VPTERNLOGD(U8(0xf8), c.signs, x, some, e)
 	} else {
-		VPMADDWD(c.signs, x, x)
+		VPTERNLOGD(U8(0xf8), c.signs, x, e) // e or (x and signs)
 	}
-	VPADDD(x, e, e)
+	VPMADDWD(c.weights, e, e)
 	return e
 }
+
+// What VRANGEPS can do, with the sign of the second operand of three.
+const (
+	leastMagnitude    = 2
+	greatestMagnitude = 3
+)

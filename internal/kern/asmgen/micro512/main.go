@@ -30,16 +30,16 @@ const (
 
 // A compressor is blocks on their way.
 type compressor struct {
-	bf16                         bool
-	half                         int // a block is so many runs of sixteen values
-	src, codes, scales           Register
-	blocks, offset, size         Register // how many are left; the batch's first in its chunk; the chunk's
-	careful, stop                Register // says that blocks of the chunk are not as most; that one cannot be done
-	inverses                     Mem      // reciprocals of scales times 2^-21
-	top                          VecVirtual
-	abs, odd, field, least, ulps VecVirtual // constants of encode
-	evens, odds, signs, bytes    VecVirtual
-	pairs                        []VecVirtual
+	bf16                          bool
+	half                          int // a block is so many runs of sixteen values
+	src, ahead, codes, scales     Register
+	blocks, offset, size          Register   // how many are left; the batch's first in its chunk; the chunk's
+	careful, stop                 Register   // says that blocks of the chunk are not as most; that one cannot be done
+	inverses                      Mem        // reciprocals of scales times 2^-21
+	top, soon                     VecVirtual // greatest patterns: words of which the greatest is sought
+	abs, odd, field, least, ulps  VecVirtual // constants of encode
+	weights, shifts, signs, bytes VecVirtual
+	pairs                         []VecVirtual
 }
 
 var constants = map[[16]uint32]Mem{}
@@ -89,19 +89,26 @@ func splat(name string) VecVirtual {
 
 func compress(name string, bf16 bool, half int, scale func(*compressor, VecVirtual) VecVirtual) {
 	Begin("compress"+name+Type(bf16)+"AVX512",
-		"func(codes, scales *byte, src *uint16, blocks int, tensor, limit float32) (left int, top uint32)",
-		"is compress"+name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks.")
-	c := &compressor{bf16: bf16, half: half, src: Arg("src"), codes: Arg("codes"), scales: Arg("scales"),
-		blocks: Arg("blocks"), offset: GP64(), size: GP64(), careful: GP32(), stop: GP32(),
-		inverses: AllocLocal(4 * chunk), top: ZMM()}
+		"func(codes, scales *byte, src, ahead *uint16, blocks int, tensor, limit float32) (left int, top, soon uint32)",
+		"is compress"+name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks. If ahead is "+
+			"not nil, soon is the greatest pattern without its sign of as many values there as it did.")
+	c := &compressor{bf16: bf16, half: half, src: Arg("src"), ahead: Arg("ahead"), codes: Arg("codes"),
+		scales: Arg("scales"), blocks: Arg("blocks"), offset: GP64(), size: GP64(), careful: GP32(), stop: GP32(),
+		inverses: AllocLocal(4 * chunk), top: ZMM(), soon: ZMM()}
+	VPXORD(c.soon, c.soon, c.soon)
 	VPXORD(c.top, c.top, c.top)
 	XORL(c.stop, c.stop)
 	c.holdAll()
 	c.run(scale)
-	top := YMM()
-	VEXTRACTI64X4(Imm(1), c.top, top)
-	VPMAXUW(c.top.AsY(), top, top)
-	Store(MaxWord(top), Return("top"))
+	for _, r := range []struct {
+		name  string
+		words VecVirtual
+	}{{"top", c.top}, {"soon", c.soon}} {
+		half := YMM()
+		VEXTRACTI64X4(Imm(1), r.words, half)
+		VPMAXUW(r.words.AsY(), half, half)
+		Store(MaxWord(half), Return(r.name))
+	}
 	End()
 }
 
@@ -127,19 +134,21 @@ func (c *compressor) run(scale func(*compressor, VecVirtual) VecVirtual) {
 	SUBQ(c.size, c.blocks)
 	TESTL(c.careful, c.careful)
 	JNZ(LabelRef("careful"))
-	Label("encode")
-	c.encode(false)
-	c.next("encode")
+	CMPQ(c.ahead, Imm(0))
+	JEQ(LabelRef("here"))
+	c.encodeAll("ahead", false, true)
+	c.encodeAll("here", false, false)
+	Label("careful")
+	CMPQ(c.ahead, Imm(0))
+	JEQ(LabelRef("carefulHere"))
+	c.encodeAll("carefulAhead", true, true)
+	c.encodeAll("carefulHere", true, false)
 	Label("encoded")
 	TESTL(c.stop, c.stop)
 	JNZ(LabelRef("done"))
 	CMPQ(c.blocks, Imm(0))
 	JNE(LabelRef("chunk"))
 	JMP(LabelRef("done"))
-	Label("careful")
-	c.encode(true)
-	c.next("careful")
-	JMP(LabelRef("encoded"))
 	Label("stop")
 	MOVL(U32(1), c.stop)
 	MOVQ(c.offset, c.size)
@@ -147,6 +156,14 @@ func (c *compressor) run(scale func(*compressor, VecVirtual) VecVirtual) {
 	JNE(LabelRef("searched"))
 	Label("done")
 	Store(c.blocks, Return("left"))
+}
+
+// encodeAll writes the codes of the chunk.
+func (c *compressor) encodeAll(label string, careful, ahead bool) {
+	Label(label)
+	c.encode(careful, ahead)
+	c.next(label)
+	JMP(LabelRef("encoded"))
 }
 
 // next goes on to the next batch of the chunk.

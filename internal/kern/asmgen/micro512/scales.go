@@ -62,14 +62,13 @@ func (c *compressor) tensorScale(amax VecVirtual) VecVirtual {
 	a, e, m, inv := ZMM(), ZMM(), ZMM(), ZMM()
 	VDIVPS(limit, amax, a)
 	VMINPS(all(0x43e00000), a, a) // 448
-	VPANDD(c.field, a, e)
+	VPANDD(all(0x7f800000), a, e)
 	VPMAXSD(all(121<<23), e, e)
-	VPADDD(all(20<<23), e, m)
+	VPADDD(all(20<<23|-8*121&0xffff), e, m) // so that what fills the low bits is the code
 	VADDPS(m, a, a)
 	VSUBPS(m, a, m)
 	VPSRLD(Imm(20), e, e)
-	VPADDD(e, a, a) // the code in the low bits, 8·121 too large
-	VPADDD(all(1<<32-8*121), a, a)
+	VPADDD(e, a, a)
 	VPMOVDB(a, At(c.scales, 0))
 	VMULPS(tensor, m, m)
 	some, over := K(), K()
