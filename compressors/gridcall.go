@@ -16,7 +16,7 @@ type gridStream struct {
 	codes, scales, zeros []byte // what is left of each
 	raw                  []byte // groups stored as they are, when reading
 	marked               bool   // a group is stored as it is
-	around               bool   // values are written around the caches
+	around               bool   // what is written goes around the caches
 	scaleSize, zeroSize  int    // bytes of each per group
 	affine               quant.Affine
 	buf                  [512]byte
@@ -93,8 +93,9 @@ func (c *gridCall) piece(i int) {
 	s := gridStreams.Get().(*gridStream)
 	defer gridStreams.Put(s)
 	s.cut(g, &c.lay, side, c.payload, from, units)
+	s.around = c.tensor.RawBytes() >= kern.StreamBytes
 	if c.reads {
-		s.raw, s.around = c.raw, c.tensor.RawBytes() >= kern.StreamBytes
+		s.raw = c.raw
 		if !g.decompress(s, body, side, from, to) {
 			c.failed[side].Store(true)
 		}

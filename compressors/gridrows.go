@@ -54,7 +54,7 @@ const again = 8
 // compressEven writes groups that all have step values.
 func (g *grid) compressEven(s *gridStream, d kv.DType, plane []uint16, step int) bool {
 	for len(plane) > 0 {
-		n := kern.QuantizeGroups(d == kv.BF16, g.Bits, step, s.codes, s.scales, s.zeros, plane)
+		n := kern.QuantizeGroups(d == kv.BF16, s.around, g.Bits, step, s.codes, s.scales, s.zeros, plane)
 		s.skip(n, n*quant.PackedBytes(step, g.Bits))
 		plane = plane[n*step:]
 		for i := 0; i < again && len(plane) > 0; i++ {

@@ -102,7 +102,7 @@ func (v qjlValues) compressRows(d kv.DType, dim int, scales, codes []byte, rows 
 	var s, m [2 * affineRun]byte
 	for len(rows) >= dim {
 		k := min(len(rows)/dim, affineRun/perRow)
-		did := kern.QuantizeGroups(d == kv.BF16, v.bits, v.group, codes, s[:], m[:], rows[:k*dim]) / perRow
+		did := kern.QuantizeGroups(d == kv.BF16, false, v.bits, v.group, codes, s[:], m[:], rows[:k*dim]) / perRow
 		for i := range did * perRow {
 			scales[4*i], scales[4*i+1], scales[4*i+2], scales[4*i+3] = s[2*i], s[2*i+1], m[2*i], m[2*i+1]
 		}

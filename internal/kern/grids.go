@@ -19,17 +19,29 @@ import "unsafe"
 // valuesPerCall bounds a call into assembly, which the scheduler cannot interrupt.
 const valuesPerCall = 1 << 20
 
-// QuantizeGroups quantises groups of n neighbouring values, which make up src.
-func QuantizeGroups(bf16 bool, bits, n int, codes, scales, minima []byte, src []uint16) int {
+// QuantizeGroups quantises groups of n neighbouring values, which make up src. It may write codes
+// around the caches, which is better where src is part of StreamBytes or more.
+func QuantizeGroups(bf16, around bool, bits, n int, codes, scales, minima []byte, src []uint16) int {
 	if level < AVX2 || n < 32 || n%32 != 0 {
 		return 0
 	}
 	groups := len(src) / n &^ 7
 	src, codes = src[:groups*n], codes[:groups*n/8*bits]
 	scales, minima = scales[:2*groups], minima[:2*groups]
+	wide := vbmi() && n%64 == 0 && n <= longGroup
+	around = around && len(codes) > 0 && uintptr(unsafe.Pointer(&codes[0]))%uintptr(8*bits) == 0
 	for at := 0; at < groups; {
 		blocks := min(groups-at, max(8, valuesPerCall/n&^7)) / 8
-		done := quantizeGroups(bf16, bits, &codes[at*n/8*bits], &scales[2*at], &minima[2*at], &src[at*n], n, blocks)
+		c, s, m, f := &codes[at*n/8*bits], &scales[2*at], &minima[2*at], &src[at*n]
+		done := 0
+		switch {
+		case wide && around:
+			done = quantizeGroupsAround512(bf16, bits, c, s, m, f, n, blocks)
+		case wide:
+			done = quantizeGroups512(bf16, bits, c, s, m, f, n, blocks)
+		default:
+			done = quantizeGroups(bf16, bits, c, s, m, f, n, blocks)
+		}
 		at += 8 * done
 		if done < blocks {
 			return at
@@ -37,6 +49,10 @@ func QuantizeGroups(bf16 bool, bits, n int, codes, scales, minima []byte, src []
 	}
 	return groups
 }
+
+// longGroup is the length of a group from which on a block of eight, and what is fetched of the next
+// one, are more than the AVX-512 kernels should keep in the first caches.
+const longGroup = 4096
 
 // DequantizeGroups undoes QuantizeGroups. It may write dst around the caches, which is better where
 // dst is part of StreamBytes or more.

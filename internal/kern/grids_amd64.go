@@ -20,6 +20,42 @@ func quantizeGroups(bf16 bool, bits int, codes, scales, minima *byte, src *uint1
 	return 0
 }
 
+func quantizeGroups512(bf16 bool, bits int, codes, scales, minima *byte, src *uint16, n, blocks int) int {
+	switch {
+	case bf16 && bits == 2:
+		return quantizeGroups2BF16AVX512(codes, scales, minima, src, n, blocks)
+	case bf16 && bits == 4:
+		return quantizeGroups4BF16AVX512(codes, scales, minima, src, n, blocks)
+	case bf16 && bits == 8:
+		return quantizeGroups8BF16AVX512(codes, scales, minima, src, n, blocks)
+	case bits == 2:
+		return quantizeGroups2F16AVX512(codes, scales, minima, src, n, blocks)
+	case bits == 4:
+		return quantizeGroups4F16AVX512(codes, scales, minima, src, n, blocks)
+	case bits == 8:
+		return quantizeGroups8F16AVX512(codes, scales, minima, src, n, blocks)
+	}
+	return 0
+}
+
+func quantizeGroupsAround512(bf16 bool, bits int, codes, scales, minima *byte, src *uint16, n, blocks int) int {
+	switch {
+	case bf16 && bits == 2:
+		return quantizeGroupsAround2BF16AVX512(codes, scales, minima, src, n, blocks)
+	case bf16 && bits == 4:
+		return quantizeGroupsAround4BF16AVX512(codes, scales, minima, src, n, blocks)
+	case bf16 && bits == 8:
+		return quantizeGroupsAround8BF16AVX512(codes, scales, minima, src, n, blocks)
+	case bits == 2:
+		return quantizeGroupsAround2F16AVX512(codes, scales, minima, src, n, blocks)
+	case bits == 4:
+		return quantizeGroupsAround4F16AVX512(codes, scales, minima, src, n, blocks)
+	case bits == 8:
+		return quantizeGroupsAround8F16AVX512(codes, scales, minima, src, n, blocks)
+	}
+	return 0
+}
+
 func dequantizeGroups(bf16 bool, bits int, dst *uint16, codes, scales, minima *byte, n, blocks int) int {
 	switch {
 	case bf16 && bits == 2:

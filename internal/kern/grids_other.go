@@ -8,6 +8,14 @@ func quantizeGroups(bool, int, *byte, *byte, *byte, *uint16, int, int) int {
 	panic("kern: no vector kernels")
 }
 
+func quantizeGroups512(bool, int, *byte, *byte, *byte, *uint16, int, int) int {
+	panic("kern: no vector kernels")
+}
+
+func quantizeGroupsAround512(bool, int, *byte, *byte, *byte, *uint16, int, int) int {
+	panic("kern: no vector kernels")
+}
+
 func dequantizeGroups(bool, int, *uint16, *byte, *byte, *byte, int, int) int {
 	panic("kern: no vector kernels")
 }

@@ -26,9 +26,9 @@ func BenchmarkGrids(b *testing.B) {
 					}
 				})
 			}
-			run("groups128", func() int { return QuantizeGroups(bf16, bits, 128, codes, scales, minima, src) })
+			run("groups128", func() int { return QuantizeGroups(bf16, false, bits, 128, codes, scales, minima, src) })
 			run("groups128back", func() int { return DequantizeGroups(bf16, false, bits, 128, src, codes, scales, minima) })
-			run("groups32", func() int { return QuantizeGroups(bf16, bits, 32, codes, scales, minima, src) })
+			run("groups32", func() int { return QuantizeGroups(bf16, false, bits, 32, codes, scales, minima, src) })
 			run("groups32back", func() int { return DequantizeGroups(bf16, false, bits, 32, src, codes, scales, minima) })
 			run("tiles", func() int { return QuantizeTiles(bf16, bits, 128, 32, codes, scales, minima, src) })
 			run("tilesback", func() int { return DequantizeTiles(bf16, bits, 128, 32, src, codes, scales, minima) })

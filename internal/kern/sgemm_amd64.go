@@ -12,7 +12,8 @@ func detect() Level {
 	return AVX512
 }
 
-var hasVBMI = cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VBMI
+var hasVBMI = cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
+	cpu.X86.HasAVX512VBMI
 
 var hasBMI2 = cpu.X86.HasBMI1 && cpu.X86.HasBMI2
 
