@@ -125,9 +125,10 @@ func (h hadamard) compressRows(d kv.DType, dim int, scales, codes []byte, rows [
 		return 0
 	}
 	vals, perRow := room[:size], quant.PackedBytes(dim, h.bits)
+	grid := kern.RowGrid{Bits: h.bits, Factor: turn.Factor, Clip: h.clip}
 	for ; len(rows) >= size; rows = rows[size:] {
-		if !kern.WidenHadamard(d == kv.BF16, vals, rows, turn.Flips, turn.Factor, &ends) ||
-			!kern.QuantizeRows(d == kv.BF16, h.bits, codes[n*perRow:], scales[4*n:], vals, &ends, h.clip) {
+		if !kern.WidenHadamard(d == kv.BF16, turn.Block, vals, rows, turn.Flips, &ends) ||
+			!grid.QuantizeRows(d == kv.BF16, codes[n*perRow:], scales[4*n:], vals, &ends) {
 			break
 		}
 		n += kern.RowsAtOnce

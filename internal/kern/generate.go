@@ -19,6 +19,7 @@ package kern
 //go:generate avo ./float8 -pkg kern -out ../float8_amd64.s -stubs ../float8_stubs_amd64.go
 //go:generate avo ./doubles -pkg kern -out ../doubles_amd64.s -stubs ../doubles_stubs_amd64.go
 //go:generate avo ./grids -pkg kern -out ../grids_amd64.s -stubs ../grids_stubs_amd64.go
+//go:generate avo ./hadamard512 -pkg kern -out ../hadamard512_amd64.s -stubs ../hadamard512_stubs_amd64.go
 //go:generate avo ./books -pkg kern -out ../books_amd64.s -stubs ../books_stubs_amd64.go
 //go:generate avo ./turns -pkg kern -out ../turns_amd64.s -stubs ../turns_stubs_amd64.go
 //go:generate avo ./bits -pkg kern -out ../bits_amd64.s -stubs ../bits_stubs_amd64.go

@@ -713,83 +713,87 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows2F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+// func quantizeRows2F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 // Requires: AVX, AVX2, F16C
 TEXT ·quantizeRows2F16AVX2(SB), NOSPLIT, $64-49
 	MOVQ         codes+0(FP), AX
-	MOVQ         scales+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         ends+24(FP), BX
-	VBROADCASTSS clip+40(FP), Y1
+	MOVQ         v+16(FP), CX
+	MOVQ         ends+24(FP), DX
+	MOVQ         scales+8(FP), BX
+	VBROADCASTSS factor+40(FP), Y1
+	VBROADCASTSS clip+44(FP), Y4
+	VMULPS       (DX), Y1, Y0
+	VMULPS       32(DX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, (BX), Y3, Y2
-	VMULPS       (BX), Y1, Y0
-	VMULPS       32(BX), Y1, Y1
+	VCMPPS       $0x04, Y0, Y3, Y2
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y3
 	VANDPS       Y3, Y2, Y2
 	VSUBPS       Y0, Y1, Y1
-	VDIVPS       top2<>+0(SB), Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, overflow<>+0(SB), Y3, Y3
+	VDIVPS       gridsConst1<>+0(SB), Y1, Y1
+	VANDPS       gridsConst2<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, overflow<>+0(SB), Y1, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
 	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y2, DX
+	CMPL         DX, $0xff
 	JNE          bad
-	VMAXPS       leastScale<>+0(SB), Y1, Y1
+	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
 	VCVTPS2PH    $0x00, Y1, X1
 	VCVTPS2PH    $0x00, Y0, X0
 	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (CX)
+	VMOVDQU      X2, (BX)
 	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(CX)
+	VMOVDQU      X2, 16(BX)
 	VCVTPH2PS    X0, Y0
 	VCVTPH2PS    X1, Y1
-	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      gridsConst4<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      Y0, (SP)
 	VMOVUPS      Y3, 32(SP)
-	XORQ         CX, CX
+	VBROADCASTSS factor+40(FP), Y0
+	XORQ         DX, DX
 
 row:
-	VBROADCASTSS (SP)(CX*4), Y0
-	VBROADCASTSS 32(SP)(CX*4), Y1
+	VBROADCASTSS (SP)(DX*4), Y1
+	VBROADCASTSS 32(SP)(DX*4), Y2
 	MOVQ         n+32(FP), BX
 
 values:
-	VMOVUPS      (DX), Y2
-	VSUBPS       Y0, Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VCVTPS2DQ    Y2, Y2
-	VMOVUPS      32(DX), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMULPS       Y1, Y3, Y3
+	VMULPS       (CX), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VMOVUPS      64(DX), Y4
-	VSUBPS       Y0, Y4, Y4
-	VMULPS       Y1, Y4, Y4
+	VMULPS       32(CX), Y0, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VMOVUPS      96(DX), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMULPS       Y1, Y5, Y5
+	VMULPS       64(CX), Y0, Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPACKUSDW    Y3, Y2, Y2
-	VPACKUSDW    Y5, Y4, Y4
-	VPACKUSWB    Y4, Y2, Y2
-	VPMINUB      code2<>+0(SB), Y2, Y2
-	VPMADDUBSW   pairs2<>+0(SB), Y2, Y2
-	VPMADDWD     quads2<>+0(SB), Y2, Y2
-	VPSHUFB      gather2<>+0(SB), Y2, Y2
-	VEXTRACTI128 $0x01, Y2, X3
-	VPOR         X3, X2, X2
-	VMOVQ        X2, (AX)
-	ADDQ         $0x00000080, DX
+	VMULPS       96(CX), Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPMINUB      code2<>+0(SB), Y3, Y3
+	VPMADDUBSW   pairs2<>+0(SB), Y3, Y3
+	VPMADDWD     quads2<>+0(SB), Y3, Y3
+	VPSHUFB      gather2<>+0(SB), Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPOR         X4, X3, X3
+	VMOVQ        X3, (AX)
+	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000008, AX
 	SUBQ         $0x20, BX
 	JNZ          values
-	INCQ         CX
-	CMPQ         CX, $0x08
+	INCQ         DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -801,6 +805,56 @@ bad:
 	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
+
+DATA gridsConst0<>+0(SB)/4, $0x477ff000
+DATA gridsConst0<>+4(SB)/4, $0x477ff000
+DATA gridsConst0<>+8(SB)/4, $0x477ff000
+DATA gridsConst0<>+12(SB)/4, $0x477ff000
+DATA gridsConst0<>+16(SB)/4, $0x477ff000
+DATA gridsConst0<>+20(SB)/4, $0x477ff000
+DATA gridsConst0<>+24(SB)/4, $0x477ff000
+DATA gridsConst0<>+28(SB)/4, $0x477ff000
+GLOBL gridsConst0<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst1<>+0(SB)/4, $0x40400000
+DATA gridsConst1<>+4(SB)/4, $0x40400000
+DATA gridsConst1<>+8(SB)/4, $0x40400000
+DATA gridsConst1<>+12(SB)/4, $0x40400000
+DATA gridsConst1<>+16(SB)/4, $0x40400000
+DATA gridsConst1<>+20(SB)/4, $0x40400000
+DATA gridsConst1<>+24(SB)/4, $0x40400000
+DATA gridsConst1<>+28(SB)/4, $0x40400000
+GLOBL gridsConst1<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst2<>+0(SB)/4, $0x7fffffff
+DATA gridsConst2<>+4(SB)/4, $0x7fffffff
+DATA gridsConst2<>+8(SB)/4, $0x7fffffff
+DATA gridsConst2<>+12(SB)/4, $0x7fffffff
+DATA gridsConst2<>+16(SB)/4, $0x7fffffff
+DATA gridsConst2<>+20(SB)/4, $0x7fffffff
+DATA gridsConst2<>+24(SB)/4, $0x7fffffff
+DATA gridsConst2<>+28(SB)/4, $0x7fffffff
+GLOBL gridsConst2<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst3<>+0(SB)/4, $0x33800000
+DATA gridsConst3<>+4(SB)/4, $0x33800000
+DATA gridsConst3<>+8(SB)/4, $0x33800000
+DATA gridsConst3<>+12(SB)/4, $0x33800000
+DATA gridsConst3<>+16(SB)/4, $0x33800000
+DATA gridsConst3<>+20(SB)/4, $0x33800000
+DATA gridsConst3<>+24(SB)/4, $0x33800000
+DATA gridsConst3<>+28(SB)/4, $0x33800000
+GLOBL gridsConst3<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst4<>+0(SB)/4, $0x3f800000
+DATA gridsConst4<>+4(SB)/4, $0x3f800000
+DATA gridsConst4<>+8(SB)/4, $0x3f800000
+DATA gridsConst4<>+12(SB)/4, $0x3f800000
+DATA gridsConst4<>+16(SB)/4, $0x3f800000
+DATA gridsConst4<>+20(SB)/4, $0x3f800000
+DATA gridsConst4<>+24(SB)/4, $0x3f800000
+DATA gridsConst4<>+28(SB)/4, $0x3f800000
+GLOBL gridsConst4<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroups2F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
@@ -1828,82 +1882,86 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows4F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+// func quantizeRows4F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 // Requires: AVX, AVX2, F16C
 TEXT ·quantizeRows4F16AVX2(SB), NOSPLIT, $64-49
 	MOVQ         codes+0(FP), AX
-	MOVQ         scales+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         ends+24(FP), BX
-	VBROADCASTSS clip+40(FP), Y1
+	MOVQ         v+16(FP), CX
+	MOVQ         ends+24(FP), DX
+	MOVQ         scales+8(FP), BX
+	VBROADCASTSS factor+40(FP), Y1
+	VBROADCASTSS clip+44(FP), Y4
+	VMULPS       (DX), Y1, Y0
+	VMULPS       32(DX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, (BX), Y3, Y2
-	VMULPS       (BX), Y1, Y0
-	VMULPS       32(BX), Y1, Y1
+	VCMPPS       $0x04, Y0, Y3, Y2
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y3
 	VANDPS       Y3, Y2, Y2
 	VSUBPS       Y0, Y1, Y1
-	VDIVPS       top4<>+0(SB), Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, overflow<>+0(SB), Y3, Y3
+	VDIVPS       gridsConst5<>+0(SB), Y1, Y1
+	VANDPS       gridsConst2<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, overflow<>+0(SB), Y1, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
 	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y2, DX
+	CMPL         DX, $0xff
 	JNE          bad
-	VMAXPS       leastScale<>+0(SB), Y1, Y1
+	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
 	VCVTPS2PH    $0x00, Y1, X1
 	VCVTPS2PH    $0x00, Y0, X0
 	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (CX)
+	VMOVDQU      X2, (BX)
 	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(CX)
+	VMOVDQU      X2, 16(BX)
 	VCVTPH2PS    X0, Y0
 	VCVTPH2PS    X1, Y1
-	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      gridsConst4<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      Y0, (SP)
 	VMOVUPS      Y3, 32(SP)
-	XORQ         CX, CX
+	VBROADCASTSS factor+40(FP), Y0
+	XORQ         DX, DX
 
 row:
-	VBROADCASTSS (SP)(CX*4), Y0
-	VBROADCASTSS 32(SP)(CX*4), Y1
+	VBROADCASTSS (SP)(DX*4), Y1
+	VBROADCASTSS 32(SP)(DX*4), Y2
 	MOVQ         n+32(FP), BX
 
 values:
-	VMOVUPS      (DX), Y2
-	VSUBPS       Y0, Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VCVTPS2DQ    Y2, Y2
-	VMOVUPS      32(DX), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMULPS       Y1, Y3, Y3
+	VMULPS       (CX), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VMOVUPS      64(DX), Y4
-	VSUBPS       Y0, Y4, Y4
-	VMULPS       Y1, Y4, Y4
+	VMULPS       32(CX), Y0, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VMOVUPS      96(DX), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMULPS       Y1, Y5, Y5
+	VMULPS       64(CX), Y0, Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPACKUSDW    Y3, Y2, Y2
-	VPACKUSDW    Y5, Y4, Y4
-	VPACKUSWB    Y4, Y2, Y2
-	VPMINUB      code4<>+0(SB), Y2, Y2
-	VPMADDUBSW   pairs4<>+0(SB), Y2, Y2
-	VPSHUFB      gather4<>+0(SB), Y2, Y2
-	VEXTRACTI128 $0x01, Y2, X3
-	VPOR         X3, X2, X2
-	VMOVDQU      X2, (AX)
-	ADDQ         $0x00000080, DX
+	VMULPS       96(CX), Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPMINUB      code4<>+0(SB), Y3, Y3
+	VPMADDUBSW   pairs4<>+0(SB), Y3, Y3
+	VPSHUFB      gather4<>+0(SB), Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPOR         X4, X3, X3
+	VMOVDQU      X3, (AX)
+	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000010, AX
 	SUBQ         $0x20, BX
 	JNZ          values
-	INCQ         CX
-	CMPQ         CX, $0x08
+	INCQ         DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -1915,6 +1973,16 @@ bad:
 	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
+
+DATA gridsConst5<>+0(SB)/4, $0x41700000
+DATA gridsConst5<>+4(SB)/4, $0x41700000
+DATA gridsConst5<>+8(SB)/4, $0x41700000
+DATA gridsConst5<>+12(SB)/4, $0x41700000
+DATA gridsConst5<>+16(SB)/4, $0x41700000
+DATA gridsConst5<>+20(SB)/4, $0x41700000
+DATA gridsConst5<>+24(SB)/4, $0x41700000
+DATA gridsConst5<>+28(SB)/4, $0x41700000
+GLOBL gridsConst5<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroups4F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
@@ -3000,79 +3068,83 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows8F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+// func quantizeRows8F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 // Requires: AVX, AVX2, F16C
 TEXT ·quantizeRows8F16AVX2(SB), NOSPLIT, $64-49
 	MOVQ         codes+0(FP), AX
-	MOVQ         scales+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         ends+24(FP), BX
-	VBROADCASTSS clip+40(FP), Y1
+	MOVQ         v+16(FP), CX
+	MOVQ         ends+24(FP), DX
+	MOVQ         scales+8(FP), BX
+	VBROADCASTSS factor+40(FP), Y1
+	VBROADCASTSS clip+44(FP), Y4
+	VMULPS       (DX), Y1, Y0
+	VMULPS       32(DX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, (BX), Y3, Y2
-	VMULPS       (BX), Y1, Y0
-	VMULPS       32(BX), Y1, Y1
+	VCMPPS       $0x04, Y0, Y3, Y2
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y3
 	VANDPS       Y3, Y2, Y2
 	VSUBPS       Y0, Y1, Y1
-	VDIVPS       top8<>+0(SB), Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, overflow<>+0(SB), Y3, Y3
+	VDIVPS       gridsConst6<>+0(SB), Y1, Y1
+	VANDPS       gridsConst2<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, overflow<>+0(SB), Y1, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
 	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y2, DX
+	CMPL         DX, $0xff
 	JNE          bad
-	VMAXPS       leastScale<>+0(SB), Y1, Y1
+	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
 	VCVTPS2PH    $0x00, Y1, X1
 	VCVTPS2PH    $0x00, Y0, X0
 	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (CX)
+	VMOVDQU      X2, (BX)
 	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(CX)
+	VMOVDQU      X2, 16(BX)
 	VCVTPH2PS    X0, Y0
 	VCVTPH2PS    X1, Y1
-	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      gridsConst4<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      Y0, (SP)
 	VMOVUPS      Y3, 32(SP)
-	XORQ         CX, CX
+	VBROADCASTSS factor+40(FP), Y0
+	XORQ         DX, DX
 
 row:
-	VBROADCASTSS (SP)(CX*4), Y0
-	VBROADCASTSS 32(SP)(CX*4), Y1
+	VBROADCASTSS (SP)(DX*4), Y1
+	VBROADCASTSS 32(SP)(DX*4), Y2
 	MOVQ         n+32(FP), BX
 
 values:
-	VMOVUPS   (DX), Y2
-	VSUBPS    Y0, Y2, Y2
-	VMULPS    Y1, Y2, Y2
-	VCVTPS2DQ Y2, Y2
-	VMOVUPS   32(DX), Y3
-	VSUBPS    Y0, Y3, Y3
-	VMULPS    Y1, Y3, Y3
+	VMULPS    (CX), Y0, Y3
+	VSUBPS    Y1, Y3, Y3
+	VMULPS    Y2, Y3, Y3
 	VCVTPS2DQ Y3, Y3
-	VMOVUPS   64(DX), Y4
-	VSUBPS    Y0, Y4, Y4
-	VMULPS    Y1, Y4, Y4
+	VMULPS    32(CX), Y0, Y4
+	VSUBPS    Y1, Y4, Y4
+	VMULPS    Y2, Y4, Y4
 	VCVTPS2DQ Y4, Y4
-	VMOVUPS   96(DX), Y5
-	VSUBPS    Y0, Y5, Y5
-	VMULPS    Y1, Y5, Y5
+	VMULPS    64(CX), Y0, Y5
+	VSUBPS    Y1, Y5, Y5
+	VMULPS    Y2, Y5, Y5
 	VCVTPS2DQ Y5, Y5
-	VPACKUSDW Y3, Y2, Y2
-	VPACKUSDW Y5, Y4, Y4
-	VPACKUSWB Y4, Y2, Y2
-	VMOVDQU   order8<>+0(SB), Y3
-	VPERMD    Y2, Y3, Y2
-	VMOVDQU   Y2, (AX)
-	ADDQ      $0x00000080, DX
+	VMULPS    96(CX), Y0, Y6
+	VSUBPS    Y1, Y6, Y6
+	VMULPS    Y2, Y6, Y6
+	VCVTPS2DQ Y6, Y6
+	VPACKUSDW Y4, Y3, Y3
+	VPACKUSDW Y6, Y5, Y5
+	VPACKUSWB Y5, Y3, Y3
+	VMOVDQU   order8<>+0(SB), Y4
+	VPERMD    Y3, Y4, Y3
+	VMOVDQU   Y3, (AX)
+	ADDQ      $0x00000080, CX
 	ADDQ      $0x00000020, AX
 	SUBQ      $0x20, BX
 	JNZ       values
-	INCQ      CX
-	CMPQ      CX, $0x08
+	INCQ      DX
+	CMPQ      DX, $0x08
 	JNE       row
 	MOVB      $0x01, AL
 	MOVB      AL, ret+48(FP)
@@ -3084,6 +3156,16 @@ bad:
 	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
+
+DATA gridsConst6<>+0(SB)/4, $0x437f0000
+DATA gridsConst6<>+4(SB)/4, $0x437f0000
+DATA gridsConst6<>+8(SB)/4, $0x437f0000
+DATA gridsConst6<>+12(SB)/4, $0x437f0000
+DATA gridsConst6<>+16(SB)/4, $0x437f0000
+DATA gridsConst6<>+20(SB)/4, $0x437f0000
+DATA gridsConst6<>+24(SB)/4, $0x437f0000
+DATA gridsConst6<>+28(SB)/4, $0x437f0000
+GLOBL gridsConst6<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroups8F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
@@ -3981,84 +4063,88 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows2BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+// func quantizeRows2BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 // Requires: AVX, AVX2, F16C
 TEXT ·quantizeRows2BF16AVX2(SB), NOSPLIT, $64-49
 	MOVQ         codes+0(FP), AX
-	MOVQ         scales+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         ends+24(FP), BX
-	VBROADCASTSS clip+40(FP), Y1
+	MOVQ         v+16(FP), CX
+	MOVQ         ends+24(FP), DX
+	MOVQ         scales+8(FP), BX
+	VBROADCASTSS factor+40(FP), Y1
+	VBROADCASTSS clip+44(FP), Y4
+	VMULPS       (DX), Y1, Y0
+	VMULPS       32(DX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, (BX), Y3, Y2
-	VMULPS       (BX), Y1, Y0
-	VMULPS       32(BX), Y1, Y1
+	VCMPPS       $0x04, Y0, Y3, Y2
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y3
 	VANDPS       Y3, Y2, Y2
 	VSUBPS       Y0, Y1, Y1
-	VDIVPS       top2<>+0(SB), Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, overflow<>+0(SB), Y3, Y3
+	VDIVPS       gridsConst1<>+0(SB), Y1, Y1
+	VANDPS       gridsConst2<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, overflow<>+0(SB), Y1, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
 	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y2, DX
+	CMPL         DX, $0xff
 	JNE          bad
-	VMAXPS       leastScale<>+0(SB), Y1, Y1
+	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
 	VCVTPS2PH    $0x00, Y1, X1
 	VCVTPS2PH    $0x00, Y0, X0
 	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (CX)
+	VMOVDQU      X2, (BX)
 	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(CX)
+	VMOVDQU      X2, 16(BX)
 	VCVTPH2PS    X0, Y0
 	VCVTPH2PS    X1, Y1
-	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      gridsConst4<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      Y0, (SP)
 	VMOVUPS      Y3, 32(SP)
-	XORQ         CX, CX
+	VBROADCASTSS factor+40(FP), Y0
+	XORQ         DX, DX
 
 row:
-	VBROADCASTSS (SP)(CX*4), Y0
-	VBROADCASTSS 32(SP)(CX*4), Y1
+	VBROADCASTSS (SP)(DX*4), Y1
+	VBROADCASTSS 32(SP)(DX*4), Y2
 	MOVQ         n+32(FP), BX
 
 values:
-	VMOVUPS      (DX), Y2
-	VSUBPS       Y0, Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VCVTPS2DQ    Y2, Y2
-	VMOVUPS      32(DX), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMULPS       Y1, Y3, Y3
+	VMULPS       (CX), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VMOVUPS      64(DX), Y4
-	VSUBPS       Y0, Y4, Y4
-	VMULPS       Y1, Y4, Y4
+	VMULPS       32(CX), Y0, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VMOVUPS      96(DX), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMULPS       Y1, Y5, Y5
+	VMULPS       64(CX), Y0, Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPACKUSDW    Y3, Y2, Y2
-	VPACKUSDW    Y5, Y4, Y4
-	VPACKUSWB    Y4, Y2, Y2
-	VPMINUB      code2<>+0(SB), Y2, Y2
-	VPSRLQ       $0x1e, Y2, Y3
-	VPOR         Y3, Y2, Y2
-	VPMADDUBSW   pairs4<>+0(SB), Y2, Y2
-	VPSHUFB      gather2BF16<>+0(SB), Y2, Y2
-	VEXTRACTI128 $0x01, Y2, X3
-	VPOR         X3, X2, X2
-	VMOVQ        X2, (AX)
-	ADDQ         $0x00000080, DX
+	VMULPS       96(CX), Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPMINUB      code2<>+0(SB), Y3, Y3
+	VPSRLQ       $0x1e, Y3, Y4
+	VPOR         Y4, Y3, Y3
+	VPMADDUBSW   pairs4<>+0(SB), Y3, Y3
+	VPSHUFB      gather2BF16<>+0(SB), Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPOR         X4, X3, X3
+	VMOVQ        X3, (AX)
+	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000008, AX
 	SUBQ         $0x20, BX
 	JNZ          values
-	INCQ         CX
-	CMPQ         CX, $0x08
+	INCQ         DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -5052,82 +5138,86 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows4BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+// func quantizeRows4BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 // Requires: AVX, AVX2, F16C
 TEXT ·quantizeRows4BF16AVX2(SB), NOSPLIT, $64-49
 	MOVQ         codes+0(FP), AX
-	MOVQ         scales+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         ends+24(FP), BX
-	VBROADCASTSS clip+40(FP), Y1
+	MOVQ         v+16(FP), CX
+	MOVQ         ends+24(FP), DX
+	MOVQ         scales+8(FP), BX
+	VBROADCASTSS factor+40(FP), Y1
+	VBROADCASTSS clip+44(FP), Y4
+	VMULPS       (DX), Y1, Y0
+	VMULPS       32(DX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, (BX), Y3, Y2
-	VMULPS       (BX), Y1, Y0
-	VMULPS       32(BX), Y1, Y1
+	VCMPPS       $0x04, Y0, Y3, Y2
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y3
 	VANDPS       Y3, Y2, Y2
 	VSUBPS       Y0, Y1, Y1
-	VDIVPS       top4<>+0(SB), Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, overflow<>+0(SB), Y3, Y3
+	VDIVPS       gridsConst5<>+0(SB), Y1, Y1
+	VANDPS       gridsConst2<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, overflow<>+0(SB), Y1, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
 	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y2, DX
+	CMPL         DX, $0xff
 	JNE          bad
-	VMAXPS       leastScale<>+0(SB), Y1, Y1
+	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
 	VCVTPS2PH    $0x00, Y1, X1
 	VCVTPS2PH    $0x00, Y0, X0
 	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (CX)
+	VMOVDQU      X2, (BX)
 	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(CX)
+	VMOVDQU      X2, 16(BX)
 	VCVTPH2PS    X0, Y0
 	VCVTPH2PS    X1, Y1
-	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      gridsConst4<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      Y0, (SP)
 	VMOVUPS      Y3, 32(SP)
-	XORQ         CX, CX
+	VBROADCASTSS factor+40(FP), Y0
+	XORQ         DX, DX
 
 row:
-	VBROADCASTSS (SP)(CX*4), Y0
-	VBROADCASTSS 32(SP)(CX*4), Y1
+	VBROADCASTSS (SP)(DX*4), Y1
+	VBROADCASTSS 32(SP)(DX*4), Y2
 	MOVQ         n+32(FP), BX
 
 values:
-	VMOVUPS   (DX), Y2
-	VSUBPS    Y0, Y2, Y2
-	VMULPS    Y1, Y2, Y2
-	VCVTPS2DQ Y2, Y2
-	VMOVUPS   32(DX), Y3
-	VSUBPS    Y0, Y3, Y3
-	VMULPS    Y1, Y3, Y3
+	VMULPS    (CX), Y0, Y3
+	VSUBPS    Y1, Y3, Y3
+	VMULPS    Y2, Y3, Y3
 	VCVTPS2DQ Y3, Y3
-	VMOVUPS   64(DX), Y4
-	VSUBPS    Y0, Y4, Y4
-	VMULPS    Y1, Y4, Y4
+	VMULPS    32(CX), Y0, Y4
+	VSUBPS    Y1, Y4, Y4
+	VMULPS    Y2, Y4, Y4
 	VCVTPS2DQ Y4, Y4
-	VMOVUPS   96(DX), Y5
-	VSUBPS    Y0, Y5, Y5
-	VMULPS    Y1, Y5, Y5
+	VMULPS    64(CX), Y0, Y5
+	VSUBPS    Y1, Y5, Y5
+	VMULPS    Y2, Y5, Y5
 	VCVTPS2DQ Y5, Y5
-	VPACKUSDW Y3, Y2, Y2
-	VPACKUSDW Y5, Y4, Y4
-	VPACKUSWB Y4, Y2, Y2
-	VPMINUB   code4<>+0(SB), Y2, Y2
-	VPSRLQ    $0x1c, Y2, Y3
-	VPOR      Y3, Y2, Y2
-	VMOVDQU   order4<>+0(SB), Y3
-	VPERMD    Y2, Y3, Y2
-	VMOVDQU   X2, (AX)
-	ADDQ      $0x00000080, DX
+	VMULPS    96(CX), Y0, Y6
+	VSUBPS    Y1, Y6, Y6
+	VMULPS    Y2, Y6, Y6
+	VCVTPS2DQ Y6, Y6
+	VPACKUSDW Y4, Y3, Y3
+	VPACKUSDW Y6, Y5, Y5
+	VPACKUSWB Y5, Y3, Y3
+	VPMINUB   code4<>+0(SB), Y3, Y3
+	VPSRLQ    $0x1c, Y3, Y4
+	VPOR      Y4, Y3, Y3
+	VMOVDQU   order4<>+0(SB), Y4
+	VPERMD    Y3, Y4, Y3
+	VMOVDQU   X3, (AX)
+	ADDQ      $0x00000080, CX
 	ADDQ      $0x00000010, AX
 	SUBQ      $0x20, BX
 	JNZ       values
-	INCQ      CX
-	CMPQ      CX, $0x08
+	INCQ      DX
+	CMPQ      DX, $0x08
 	JNE       row
 	MOVB      $0x01, AL
 	MOVB      AL, ret+48(FP)
@@ -6207,79 +6297,83 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows8BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+// func quantizeRows8BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 // Requires: AVX, AVX2, F16C
 TEXT ·quantizeRows8BF16AVX2(SB), NOSPLIT, $64-49
 	MOVQ         codes+0(FP), AX
-	MOVQ         scales+8(FP), CX
-	MOVQ         v+16(FP), DX
-	MOVQ         ends+24(FP), BX
-	VBROADCASTSS clip+40(FP), Y1
+	MOVQ         v+16(FP), CX
+	MOVQ         ends+24(FP), DX
+	MOVQ         scales+8(FP), BX
+	VBROADCASTSS factor+40(FP), Y1
+	VBROADCASTSS clip+44(FP), Y4
+	VMULPS       (DX), Y1, Y0
+	VMULPS       32(DX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, (BX), Y3, Y2
-	VMULPS       (BX), Y1, Y0
-	VMULPS       32(BX), Y1, Y1
+	VCMPPS       $0x04, Y0, Y3, Y2
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y3
 	VANDPS       Y3, Y2, Y2
 	VSUBPS       Y0, Y1, Y1
-	VDIVPS       top8<>+0(SB), Y1, Y1
-	VANDPS       magnitude<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, overflow<>+0(SB), Y3, Y3
+	VDIVPS       gridsConst6<>+0(SB), Y1, Y1
+	VANDPS       gridsConst2<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, overflow<>+0(SB), Y1, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
 	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y2, DX
+	CMPL         DX, $0xff
 	JNE          bad
-	VMAXPS       leastScale<>+0(SB), Y1, Y1
+	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
 	VCVTPS2PH    $0x00, Y1, X1
 	VCVTPS2PH    $0x00, Y0, X0
 	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (CX)
+	VMOVDQU      X2, (BX)
 	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(CX)
+	VMOVDQU      X2, 16(BX)
 	VCVTPH2PS    X0, Y0
 	VCVTPH2PS    X1, Y1
-	VMOVUPS      one<>+0(SB), Y3
+	VMOVUPS      gridsConst4<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      Y0, (SP)
 	VMOVUPS      Y3, 32(SP)
-	XORQ         CX, CX
+	VBROADCASTSS factor+40(FP), Y0
+	XORQ         DX, DX
 
 row:
-	VBROADCASTSS (SP)(CX*4), Y0
-	VBROADCASTSS 32(SP)(CX*4), Y1
+	VBROADCASTSS (SP)(DX*4), Y1
+	VBROADCASTSS 32(SP)(DX*4), Y2
 	MOVQ         n+32(FP), BX
 
 values:
-	VMOVUPS   (DX), Y2
-	VSUBPS    Y0, Y2, Y2
-	VMULPS    Y1, Y2, Y2
-	VCVTPS2DQ Y2, Y2
-	VMOVUPS   32(DX), Y3
-	VSUBPS    Y0, Y3, Y3
-	VMULPS    Y1, Y3, Y3
+	VMULPS    (CX), Y0, Y3
+	VSUBPS    Y1, Y3, Y3
+	VMULPS    Y2, Y3, Y3
 	VCVTPS2DQ Y3, Y3
-	VMOVUPS   64(DX), Y4
-	VSUBPS    Y0, Y4, Y4
-	VMULPS    Y1, Y4, Y4
+	VMULPS    32(CX), Y0, Y4
+	VSUBPS    Y1, Y4, Y4
+	VMULPS    Y2, Y4, Y4
 	VCVTPS2DQ Y4, Y4
-	VMOVUPS   96(DX), Y5
-	VSUBPS    Y0, Y5, Y5
-	VMULPS    Y1, Y5, Y5
+	VMULPS    64(CX), Y0, Y5
+	VSUBPS    Y1, Y5, Y5
+	VMULPS    Y2, Y5, Y5
 	VCVTPS2DQ Y5, Y5
-	VPACKUSDW Y3, Y2, Y2
-	VPACKUSDW Y5, Y4, Y4
-	VPACKUSWB Y4, Y2, Y2
-	VPSHUFB   turns<>+0(SB), Y2, Y2
-	VPERMQ    $0xd8, Y2, Y2
-	VMOVDQU   Y2, (AX)
-	ADDQ      $0x00000080, DX
+	VMULPS    96(CX), Y0, Y6
+	VSUBPS    Y1, Y6, Y6
+	VMULPS    Y2, Y6, Y6
+	VCVTPS2DQ Y6, Y6
+	VPACKUSDW Y4, Y3, Y3
+	VPACKUSDW Y6, Y5, Y5
+	VPACKUSWB Y5, Y3, Y3
+	VPSHUFB   turns<>+0(SB), Y3, Y3
+	VPERMQ    $0xd8, Y3, Y3
+	VMOVDQU   Y3, (AX)
+	ADDQ      $0x00000080, CX
 	ADDQ      $0x00000020, AX
 	SUBQ      $0x20, BX
 	JNZ       values
-	INCQ      CX
-	CMPQ      CX, $0x08
+	INCQ      DX
+	CMPQ      DX, $0x08
 	JNE       row
 	MOVB      $0x01, AL
 	MOVB      AL, ret+48(FP)
@@ -6666,155 +6760,152 @@ DATA alternate4<>+24(SB)/4, $0xbf800000
 DATA alternate4<>+28(SB)/4, $0xbf800000
 GLOBL alternate4<>(SB), RODATA|NOPTR, $32
 
-// func widenHadamardF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+// func widenHadamardF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·widenHadamardF16x64AVX2(SB), $800-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         signs+16(FP), DX
-	VPXOR        Y0, Y0, Y0
-	VMOVDQU      Y0, 768(SP)
-	XORQ         BX, BX
-	VBROADCASTSS factor+32(FP), Y2
-	VMOVDQU      alternate1<>+0(SB), Y3
-	VMOVDQU      alternate2<>+0(SB), Y4
-	VMOVDQU      alternate4<>+0(SB), Y5
+TEXT ·widenHadamardF16x64AVX2(SB), $768-41
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	XORQ    BX, BX
+	VMOVDQU alternate1<>+0(SB), Y0
+	VMOVDQU alternate2<>+0(SB), Y1
+	VMOVDQU alternate4<>+0(SB), Y2
 
 row:
+	MOVQ    blocks+32(FP), SI
+	MOVQ    signs+16(FP), DX
+	VMOVDQU signs<>+0(SB), Y4
+	VPXOR   Y3, Y3, Y3
+
+block:
 	PREFETCHT0   4096(CX)
-	VMOVDQU      (CX), X0
-	VPXOR        (DX), X0, X0
-	VCVTPH2PS    X0, Y12
-	VMOVDQU      16(CX), X0
-	VPXOR        16(DX), X0, X0
-	VCVTPH2PS    X0, Y8
-	VMOVDQU      32(CX), X0
-	VPXOR        32(DX), X0, X0
-	VCVTPH2PS    X0, Y9
-	VMOVDQU      48(CX), X0
-	VPXOR        48(DX), X0, X0
-	VCVTPH2PS    X0, Y0
-	PREFETCHT0   4160(CX)
-	VMOVDQU      64(CX), X1
-	VPXOR        64(DX), X1, X1
-	VCVTPH2PS    X1, Y7
-	VMOVDQU      80(CX), X1
-	VPXOR        80(DX), X1, X1
-	VCVTPH2PS    X1, Y1
-	VMOVDQU      96(CX), X6
-	VPXOR        96(DX), X6, X6
-	VCVTPH2PS    X6, Y10
-	VMOVDQU      112(CX), X6
-	VPXOR        112(DX), X6, X6
+	VMOVDQU      (CX), X5
+	VPXOR        (DX), X5, X5
+	VCVTPH2PS    X5, Y5
+	VMOVDQU      16(CX), X6
+	VPXOR        16(DX), X6, X6
 	VCVTPH2PS    X6, Y6
-	VPERMILPS    $0xb1, Y12, Y11
-	VFMADD132PS  Y3, Y11, Y12
-	VPERMILPS    $0xb1, Y8, Y11
-	VFMADD132PS  Y3, Y11, Y8
-	VPERMILPS    $0xb1, Y9, Y11
-	VFMADD132PS  Y3, Y11, Y9
-	VPERMILPS    $0xb1, Y0, Y11
-	VFMADD132PS  Y3, Y11, Y0
-	VPERMILPS    $0xb1, Y7, Y11
-	VFMADD132PS  Y3, Y11, Y7
-	VPERMILPS    $0xb1, Y1, Y11
-	VFMADD132PS  Y3, Y11, Y1
-	VPERMILPS    $0xb1, Y10, Y11
-	VFMADD132PS  Y3, Y11, Y10
-	VPERMILPS    $0xb1, Y6, Y11
-	VFMADD132PS  Y3, Y11, Y6
-	VPERMILPS    $0x4e, Y12, Y11
-	VFMADD132PS  Y4, Y11, Y12
-	VPERMILPS    $0x4e, Y8, Y11
-	VFMADD132PS  Y4, Y11, Y8
-	VPERMILPS    $0x4e, Y9, Y11
-	VFMADD132PS  Y4, Y11, Y9
-	VPERMILPS    $0x4e, Y0, Y11
-	VFMADD132PS  Y4, Y11, Y0
-	VPERMILPS    $0x4e, Y7, Y11
-	VFMADD132PS  Y4, Y11, Y7
-	VPERMILPS    $0x4e, Y1, Y11
-	VFMADD132PS  Y4, Y11, Y1
-	VPERMILPS    $0x4e, Y10, Y11
-	VFMADD132PS  Y4, Y11, Y10
-	VPERMILPS    $0x4e, Y6, Y11
-	VFMADD132PS  Y4, Y11, Y6
-	VPERMPD      $0x4e, Y12, Y11
-	VFMADD132PS  Y5, Y11, Y12
-	VPERMPD      $0x4e, Y8, Y11
-	VFMADD132PS  Y5, Y11, Y8
-	VPERMPD      $0x4e, Y9, Y11
-	VFMADD132PS  Y5, Y11, Y9
-	VPERMPD      $0x4e, Y0, Y11
-	VFMADD132PS  Y5, Y11, Y0
-	VPERMPD      $0x4e, Y7, Y11
-	VFMADD132PS  Y5, Y11, Y7
-	VPERMPD      $0x4e, Y1, Y11
-	VFMADD132PS  Y5, Y11, Y1
-	VPERMPD      $0x4e, Y10, Y11
-	VFMADD132PS  Y5, Y11, Y10
-	VPERMPD      $0x4e, Y6, Y11
-	VFMADD132PS  Y5, Y11, Y6
-	VADDPS       Y8, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y8
-	VADDPS       Y0, Y9, Y12
-	VFNMADD132PS one<>+0(SB), Y9, Y0
-	VADDPS       Y1, Y7, Y9
-	VFNMADD132PS one<>+0(SB), Y7, Y1
-	VADDPS       Y6, Y10, Y7
-	VFNMADD132PS one<>+0(SB), Y10, Y6
-	VADDPS       Y12, Y11, Y10
+	VMOVDQU      32(CX), X7
+	VPXOR        32(DX), X7, X7
+	VCVTPH2PS    X7, Y7
+	VMOVDQU      48(CX), X8
+	VPXOR        48(DX), X8, X8
+	VCVTPH2PS    X8, Y8
+	PREFETCHT0   4160(CX)
+	VMOVDQU      64(CX), X9
+	VPXOR        64(DX), X9, X9
+	VCVTPH2PS    X9, Y9
+	VMOVDQU      80(CX), X10
+	VPXOR        80(DX), X10, X10
+	VCVTPH2PS    X10, Y10
+	VMOVDQU      96(CX), X11
+	VPXOR        96(DX), X11, X11
+	VCVTPH2PS    X11, Y11
+	VMOVDQU      112(CX), X12
+	VPXOR        112(DX), X12, X12
+	VCVTPH2PS    X12, Y12
+	VPERMILPS    $0xb1, Y5, Y13
+	VFMADD132PS  Y0, Y13, Y5
+	VPERMILPS    $0xb1, Y6, Y13
+	VFMADD132PS  Y0, Y13, Y6
+	VPERMILPS    $0xb1, Y7, Y13
+	VFMADD132PS  Y0, Y13, Y7
+	VPERMILPS    $0xb1, Y8, Y13
+	VFMADD132PS  Y0, Y13, Y8
+	VPERMILPS    $0xb1, Y9, Y13
+	VFMADD132PS  Y0, Y13, Y9
+	VPERMILPS    $0xb1, Y10, Y13
+	VFMADD132PS  Y0, Y13, Y10
+	VPERMILPS    $0xb1, Y11, Y13
+	VFMADD132PS  Y0, Y13, Y11
+	VPERMILPS    $0xb1, Y12, Y13
+	VFMADD132PS  Y0, Y13, Y12
+	VPERMILPS    $0x4e, Y5, Y13
+	VFMADD132PS  Y1, Y13, Y5
+	VPERMILPS    $0x4e, Y6, Y13
+	VFMADD132PS  Y1, Y13, Y6
+	VPERMILPS    $0x4e, Y7, Y13
+	VFMADD132PS  Y1, Y13, Y7
+	VPERMILPS    $0x4e, Y8, Y13
+	VFMADD132PS  Y1, Y13, Y8
+	VPERMILPS    $0x4e, Y9, Y13
+	VFMADD132PS  Y1, Y13, Y9
+	VPERMILPS    $0x4e, Y10, Y13
+	VFMADD132PS  Y1, Y13, Y10
+	VPERMILPS    $0x4e, Y11, Y13
+	VFMADD132PS  Y1, Y13, Y11
+	VPERMILPS    $0x4e, Y12, Y13
+	VFMADD132PS  Y1, Y13, Y12
+	VPERMPD      $0x4e, Y5, Y13
+	VFMADD132PS  Y2, Y13, Y5
+	VPERMPD      $0x4e, Y6, Y13
+	VFMADD132PS  Y2, Y13, Y6
+	VPERMPD      $0x4e, Y7, Y13
+	VFMADD132PS  Y2, Y13, Y7
+	VPERMPD      $0x4e, Y8, Y13
+	VFMADD132PS  Y2, Y13, Y8
+	VPERMPD      $0x4e, Y9, Y13
+	VFMADD132PS  Y2, Y13, Y9
+	VPERMPD      $0x4e, Y10, Y13
+	VFMADD132PS  Y2, Y13, Y10
+	VPERMPD      $0x4e, Y11, Y13
+	VFMADD132PS  Y2, Y13, Y11
+	VPERMPD      $0x4e, Y12, Y13
+	VFMADD132PS  Y2, Y13, Y12
+	VADDPS       Y6, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y6
+	VADDPS       Y8, Y7, Y5
+	VFNMADD132PS one<>+0(SB), Y7, Y8
+	VADDPS       Y10, Y9, Y7
+	VFNMADD132PS one<>+0(SB), Y9, Y10
+	VADDPS       Y12, Y11, Y9
 	VFNMADD132PS one<>+0(SB), Y11, Y12
-	VADDPS       Y0, Y8, Y11
-	VFNMADD132PS one<>+0(SB), Y8, Y0
-	VADDPS       Y7, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y7
-	VADDPS       Y6, Y1, Y9
-	VFNMADD132PS one<>+0(SB), Y1, Y6
-	VADDPS       Y8, Y10, Y1
-	VFNMADD132PS one<>+0(SB), Y10, Y8
-	VADDPS       Y9, Y11, Y10
-	VFNMADD132PS one<>+0(SB), Y11, Y9
-	VADDPS       Y7, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y7
-	VADDPS       Y6, Y0, Y12
-	VFNMADD132PS one<>+0(SB), Y0, Y6
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (AX)
-	VMOVAPS      Y1, Y0
-	VMOVAPS      Y1, Y1
-	VMULPS       Y2, Y10, Y10
-	VMOVUPS      Y10, 32(AX)
-	VMINPS       Y10, Y0, Y0
-	VMAXPS       Y10, Y1, Y1
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 64(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y12, Y12
-	VMOVUPS      Y12, 96(AX)
-	VMINPS       Y12, Y0, Y0
-	VMAXPS       Y12, Y1, Y1
-	VMULPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 128(AX)
-	VMINPS       Y8, Y0, Y0
-	VMAXPS       Y8, Y1, Y1
-	VMULPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 160(AX)
-	VMINPS       Y9, Y0, Y0
-	VMAXPS       Y9, Y1, Y1
-	VMULPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 192(AX)
-	VMINPS       Y7, Y0, Y0
-	VMAXPS       Y7, Y1, Y1
-	VMULPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 224(AX)
-	VMINPS       Y6, Y0, Y0
-	VMAXPS       Y6, Y1, Y1
-	VMOVUPS      Y0, 256(SP)(BX*1)
-	VMOVUPS      Y1, 512(SP)(BX*1)
+	VADDPS       Y5, Y13, Y11
+	VFNMADD132PS one<>+0(SB), Y13, Y5
+	VADDPS       Y8, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y8
+	VADDPS       Y9, Y7, Y6
+	VFNMADD132PS one<>+0(SB), Y7, Y9
+	VADDPS       Y12, Y10, Y7
+	VFNMADD132PS one<>+0(SB), Y10, Y12
+	VADDPS       Y6, Y11, Y10
+	VFNMADD132PS one<>+0(SB), Y11, Y6
+	VADDPS       Y7, Y13, Y11
+	VFNMADD132PS one<>+0(SB), Y13, Y7
+	VADDPS       Y9, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y9
+	VADDPS       Y12, Y8, Y5
+	VFNMADD132PS one<>+0(SB), Y8, Y12
+	VMOVUPS      Y10, (AX)
+	VPMAXUD      Y10, Y3, Y3
+	VPMAXSD      Y10, Y4, Y4
+	VMOVUPS      Y11, 32(AX)
+	VPMAXUD      Y11, Y3, Y3
+	VPMAXSD      Y11, Y4, Y4
+	VMOVUPS      Y13, 64(AX)
+	VPMAXUD      Y13, Y3, Y3
+	VPMAXSD      Y13, Y4, Y4
+	VMOVUPS      Y5, 96(AX)
+	VPMAXUD      Y5, Y3, Y3
+	VPMAXSD      Y5, Y4, Y4
+	VMOVUPS      Y6, 128(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y7, 160(AX)
+	VPMAXUD      Y7, Y3, Y3
+	VPMAXSD      Y7, Y4, Y4
+	VMOVUPS      Y9, 192(AX)
+	VPMAXUD      Y9, Y3, Y3
+	VPMAXSD      Y9, Y4, Y4
+	VMOVUPS      Y12, 224(AX)
+	VPMAXUD      Y12, Y3, Y3
+	VPMAXSD      Y12, Y4, Y4
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	DECQ         SI
+	JNZ          block
+	VMOVUPS      Y3, 256(SP)(BX*1)
+	VMOVUPS      Y4, 512(SP)(BX*1)
 	ADDQ         $0x00000020, BX
 	CMPQ         BX, $0x00000100
 	JNE          row
@@ -6823,70 +6914,86 @@ row:
 	VMOVDQU      384(SP), Y1
 	VPERM2I128   $0x31, Y1, Y0, Y2
 	VINSERTI128  $0x01, X1, Y0, Y0
-	VMINPS       Y2, Y0, Y0
+	VPMAXUD      Y2, Y0, Y0
 	VMOVDQU      288(SP), Y1
 	VMOVDQU      416(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMINPS       Y3, Y1, Y1
+	VPMAXUD      Y3, Y1, Y1
 	VMOVDQU      320(SP), Y2
 	VMOVDQU      448(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMINPS       Y4, Y2, Y2
+	VPMAXUD      Y4, Y2, Y2
 	VMOVDQU      352(SP), Y3
 	VMOVDQU      480(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMINPS       Y5, Y3, Y3
+	VPMAXUD      Y5, Y3, Y3
 	VPUNPCKHQDQ  Y1, Y0, Y4
 	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMINPS       Y4, Y0, Y0
+	VPMAXUD      Y4, Y0, Y0
 	VPUNPCKHQDQ  Y3, Y2, Y1
 	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMINPS       Y1, Y2, Y2
+	VPMAXUD      Y1, Y2, Y2
 	VSHUFPS      $0xdd, Y2, Y0, Y1
 	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMINPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VMOVDQU      512(SP), Y0
-	VMOVDQU      640(SP), Y1
-	VPERM2I128   $0x31, Y1, Y0, Y2
-	VINSERTI128  $0x01, X1, Y0, Y0
-	VMAXPS       Y2, Y0, Y0
-	VMOVDQU      544(SP), Y1
-	VMOVDQU      672(SP), Y2
+	VPMAXUD      Y1, Y0, Y0
+	VMOVDQU      512(SP), Y1
+	VMOVDQU      640(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMAXPS       Y3, Y1, Y1
-	VMOVDQU      576(SP), Y2
-	VMOVDQU      704(SP), Y3
+	VPMAXSD      Y3, Y1, Y1
+	VMOVDQU      544(SP), Y2
+	VMOVDQU      672(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMAXPS       Y4, Y2, Y2
-	VMOVDQU      608(SP), Y3
-	VMOVDQU      736(SP), Y4
+	VPMAXSD      Y4, Y2, Y2
+	VMOVDQU      576(SP), Y3
+	VMOVDQU      704(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMAXPS       Y5, Y3, Y3
-	VPUNPCKHQDQ  Y1, Y0, Y4
-	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMAXPS       Y4, Y0, Y0
-	VPUNPCKHQDQ  Y3, Y2, Y1
-	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMAXPS       Y1, Y2, Y2
-	VSHUFPS      $0xdd, Y2, Y0, Y1
-	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VPMAXSD      Y5, Y3, Y3
+	VMOVDQU      608(SP), Y4
+	VMOVDQU      736(SP), Y5
+	VPERM2I128   $0x31, Y5, Y4, Y6
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMAXSD      Y6, Y4, Y4
+	VPUNPCKHQDQ  Y2, Y1, Y5
+	VPUNPCKLQDQ  Y2, Y1, Y1
+	VPMAXSD      Y5, Y1, Y1
+	VPUNPCKHQDQ  Y4, Y3, Y2
+	VPUNPCKLQDQ  Y4, Y3, Y3
+	VPMAXSD      Y2, Y3, Y3
+	VSHUFPS      $0xdd, Y3, Y1, Y2
+	VSHUFPS      $0x88, Y3, Y1, Y1
+	VPMAXSD      Y2, Y1, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VPANDN       Y0, Y1, Y0
+	VMOVMSKPS    Y0, AX
+	CMPL         AX, $0xff
+	JNE          bad
 	MOVB         $0x01, AL
 	MOVB         AL, ret+40(FP)
 	VZEROUPPER
 	RET
+
+bad:
 	MOVB $0x00, AL
 	MOVB AL, ret+40(FP)
 	VZEROUPPER
 	RET
+
+DATA signs<>+0(SB)/4, $0x80000000
+DATA signs<>+4(SB)/4, $0x80000000
+DATA signs<>+8(SB)/4, $0x80000000
+DATA signs<>+12(SB)/4, $0x80000000
+DATA signs<>+16(SB)/4, $0x80000000
+DATA signs<>+20(SB)/4, $0x80000000
+DATA signs<>+24(SB)/4, $0x80000000
+DATA signs<>+28(SB)/4, $0x80000000
+GLOBL signs<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack2F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -6896,35 +7003,35 @@ TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock64<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop3<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -6937,17 +7044,17 @@ block:
 	VBROADCASTSS   (SP)(BX*4), Y0
 	VMOVSS         32(SP)(BX*4), X2
 	VBROADCASTI128 (CX), Y1
-	VPSRLVQ        turnFours<>+0(SB), Y1, Y1
+	VPSRLVQ        gridsConst13<>+0(SB), Y1, Y1
 	VPSRLW         $0x02, Y1, Y3
-	VPAND          turnCode2<>+0(SB), Y1, Y1
-	VPANDN         turnCode2<>+0(SB), Y3, Y4
-	VPAND          turnCode2<>+0(SB), Y3, Y3
+	VPAND          gridsConst14<>+0(SB), Y1, Y1
+	VPANDN         gridsConst14<>+0(SB), Y3, Y4
+	VPAND          gridsConst14<>+0(SB), Y3, Y3
 	VPADDB         Y3, Y1, Y3
 	VPADDB         Y4, Y1, Y4
-	VPMADDUBSW     turnOnes<>+0(SB), Y3, Y1
-	VPMADDUBSW     turnSigns<>+0(SB), Y3, Y3
-	VPMADDUBSW     turnOnes<>+0(SB), Y4, Y5
-	VPMADDUBSW     turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW     gridsConst11<>+0(SB), Y3, Y1
+	VPMADDUBSW     gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW     gridsConst11<>+0(SB), Y4, Y5
+	VPMADDUBSW     gridsConst12<>+0(SB), Y4, Y4
 	VINSERTI128    $0x01, X3, Y1, Y6
 	VPERM2I128     $0x31, Y3, Y1, Y1
 	VINSERTI128    $0x01, X4, Y5, Y3
@@ -6972,10 +7079,10 @@ block:
 	VPSUBW         Y3, Y6, Y3
 	VPADDW         Y1, Y4, Y6
 	VPSUBW         Y1, Y4, Y1
-	VPSUBW         turnAdded2x64<>+0(SB), Y5, Y5
+	VPSUBW         gridsConst15<>+0(SB), Y5, Y5
 	PREFETCHT0     4096(AX)
-	VPMADDWD       turnSums<>+0(SB), Y5, Y4
-	VPMADDWD       turnDifferences<>+0(SB), Y5, Y5
+	VPMADDWD       gridsConst16<>+0(SB), Y5, Y4
+	VPMADDWD       gridsConst17<>+0(SB), Y5, Y5
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VADDPS         Y2, Y4, Y4
@@ -6986,8 +7093,8 @@ block:
 	VCVTPS2PH      $0x00, Y4, (AX)
 	VCVTPS2PH      $0x00, Y5, 16(AX)
 	PREFETCHT0     4128(AX)
-	VPMADDWD       turnSums<>+0(SB), Y3, Y4
-	VPMADDWD       turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD       gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD       gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VMULPS         64(DI), Y4, Y4
@@ -6997,8 +7104,8 @@ block:
 	VCVTPS2PH      $0x00, Y4, 32(AX)
 	VCVTPS2PH      $0x00, Y3, 48(AX)
 	PREFETCHT0     4160(AX)
-	VPMADDWD       turnSums<>+0(SB), Y6, Y3
-	VPMADDWD       turnDifferences<>+0(SB), Y6, Y4
+	VPMADDWD       gridsConst16<>+0(SB), Y6, Y3
+	VPMADDWD       gridsConst17<>+0(SB), Y6, Y4
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         128(DI), Y3, Y3
@@ -7008,8 +7115,8 @@ block:
 	VCVTPS2PH      $0x00, Y3, 64(AX)
 	VCVTPS2PH      $0x00, Y4, 80(AX)
 	PREFETCHT0     4192(AX)
-	VPMADDWD       turnSums<>+0(SB), Y1, Y3
-	VPMADDWD       turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD       gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD       gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         192(DI), Y3, Y3
@@ -7037,135 +7144,115 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA turnLow<>+0(SB)/4, $0x0000ffff
-DATA turnLow<>+4(SB)/4, $0x0000ffff
-DATA turnLow<>+8(SB)/4, $0x0000ffff
-DATA turnLow<>+12(SB)/4, $0x0000ffff
-DATA turnLow<>+16(SB)/4, $0x0000ffff
-DATA turnLow<>+20(SB)/4, $0x0000ffff
-DATA turnLow<>+24(SB)/4, $0x0000ffff
-DATA turnLow<>+28(SB)/4, $0x0000ffff
-GLOBL turnLow<>(SB), RODATA|NOPTR, $32
+DATA gridsConst7<>+0(SB)/4, $0x0000ffff
+DATA gridsConst7<>+4(SB)/4, $0x0000ffff
+DATA gridsConst7<>+8(SB)/4, $0x0000ffff
+DATA gridsConst7<>+12(SB)/4, $0x0000ffff
+DATA gridsConst7<>+16(SB)/4, $0x0000ffff
+DATA gridsConst7<>+20(SB)/4, $0x0000ffff
+DATA gridsConst7<>+24(SB)/4, $0x0000ffff
+DATA gridsConst7<>+28(SB)/4, $0x0000ffff
+GLOBL gridsConst7<>(SB), RODATA|NOPTR, $32
 
-DATA turnTop16<>+0(SB)/4, $0x7bff7bff
-DATA turnTop16<>+4(SB)/4, $0x7bff7bff
-DATA turnTop16<>+8(SB)/4, $0x7bff7bff
-DATA turnTop16<>+12(SB)/4, $0x7bff7bff
-DATA turnTop16<>+16(SB)/4, $0x7bff7bff
-DATA turnTop16<>+20(SB)/4, $0x7bff7bff
-DATA turnTop16<>+24(SB)/4, $0x7bff7bff
-DATA turnTop16<>+28(SB)/4, $0x7bff7bff
-GLOBL turnTop16<>(SB), RODATA|NOPTR, $32
+DATA gridsConst8<>+0(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+4(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+8(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+12(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+16(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+20(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+24(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+28(SB)/4, $0x7bff7bff
+GLOBL gridsConst8<>(SB), RODATA|NOPTR, $32
 
-DATA turnMagnitude16<>+0(SB)/4, $0x7fff7fff
-DATA turnMagnitude16<>+4(SB)/4, $0x7fff7fff
-DATA turnMagnitude16<>+8(SB)/4, $0x7fff7fff
-DATA turnMagnitude16<>+12(SB)/4, $0x7fff7fff
-DATA turnMagnitude16<>+16(SB)/4, $0x7fff7fff
-DATA turnMagnitude16<>+20(SB)/4, $0x7fff7fff
-DATA turnMagnitude16<>+24(SB)/4, $0x7fff7fff
-DATA turnMagnitude16<>+28(SB)/4, $0x7fff7fff
-GLOBL turnMagnitude16<>(SB), RODATA|NOPTR, $32
+DATA gridsConst9<>+0(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+4(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+8(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+12(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+16(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+20(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+24(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+28(SB)/4, $0x7fff7fff
+GLOBL gridsConst9<>(SB), RODATA|NOPTR, $32
 
-DATA turnBlock64<>+0(SB)/4, $0x42800000
-DATA turnBlock64<>+4(SB)/4, $0x42800000
-DATA turnBlock64<>+8(SB)/4, $0x42800000
-DATA turnBlock64<>+12(SB)/4, $0x42800000
-DATA turnBlock64<>+16(SB)/4, $0x42800000
-DATA turnBlock64<>+20(SB)/4, $0x42800000
-DATA turnBlock64<>+24(SB)/4, $0x42800000
-DATA turnBlock64<>+28(SB)/4, $0x42800000
-GLOBL turnBlock64<>(SB), RODATA|NOPTR, $32
+DATA gridsConst10<>+0(SB)/4, $0x42800000
+DATA gridsConst10<>+4(SB)/4, $0x42800000
+DATA gridsConst10<>+8(SB)/4, $0x42800000
+DATA gridsConst10<>+12(SB)/4, $0x42800000
+DATA gridsConst10<>+16(SB)/4, $0x42800000
+DATA gridsConst10<>+20(SB)/4, $0x42800000
+DATA gridsConst10<>+24(SB)/4, $0x42800000
+DATA gridsConst10<>+28(SB)/4, $0x42800000
+GLOBL gridsConst10<>(SB), RODATA|NOPTR, $32
 
-DATA turnTop3<>+0(SB)/4, $0x40400000
-DATA turnTop3<>+4(SB)/4, $0x40400000
-DATA turnTop3<>+8(SB)/4, $0x40400000
-DATA turnTop3<>+12(SB)/4, $0x40400000
-DATA turnTop3<>+16(SB)/4, $0x40400000
-DATA turnTop3<>+20(SB)/4, $0x40400000
-DATA turnTop3<>+24(SB)/4, $0x40400000
-DATA turnTop3<>+28(SB)/4, $0x40400000
-GLOBL turnTop3<>(SB), RODATA|NOPTR, $32
+DATA gridsConst11<>+0(SB)/4, $0x01010101
+DATA gridsConst11<>+4(SB)/4, $0x01010101
+DATA gridsConst11<>+8(SB)/4, $0x01010101
+DATA gridsConst11<>+12(SB)/4, $0x01010101
+DATA gridsConst11<>+16(SB)/4, $0x01010101
+DATA gridsConst11<>+20(SB)/4, $0x01010101
+DATA gridsConst11<>+24(SB)/4, $0x01010101
+DATA gridsConst11<>+28(SB)/4, $0x01010101
+GLOBL gridsConst11<>(SB), RODATA|NOPTR, $32
 
-DATA turnMagnitude<>+0(SB)/4, $0x7fffffff
-DATA turnMagnitude<>+4(SB)/4, $0x7fffffff
-DATA turnMagnitude<>+8(SB)/4, $0x7fffffff
-DATA turnMagnitude<>+12(SB)/4, $0x7fffffff
-DATA turnMagnitude<>+16(SB)/4, $0x7fffffff
-DATA turnMagnitude<>+20(SB)/4, $0x7fffffff
-DATA turnMagnitude<>+24(SB)/4, $0x7fffffff
-DATA turnMagnitude<>+28(SB)/4, $0x7fffffff
-GLOBL turnMagnitude<>(SB), RODATA|NOPTR, $32
+DATA gridsConst12<>+0(SB)/4, $0xff01ff01
+DATA gridsConst12<>+4(SB)/4, $0xff01ff01
+DATA gridsConst12<>+8(SB)/4, $0xff01ff01
+DATA gridsConst12<>+12(SB)/4, $0xff01ff01
+DATA gridsConst12<>+16(SB)/4, $0xff01ff01
+DATA gridsConst12<>+20(SB)/4, $0xff01ff01
+DATA gridsConst12<>+24(SB)/4, $0xff01ff01
+DATA gridsConst12<>+28(SB)/4, $0xff01ff01
+GLOBL gridsConst12<>(SB), RODATA|NOPTR, $32
 
-DATA turnOnes<>+0(SB)/4, $0x01010101
-DATA turnOnes<>+4(SB)/4, $0x01010101
-DATA turnOnes<>+8(SB)/4, $0x01010101
-DATA turnOnes<>+12(SB)/4, $0x01010101
-DATA turnOnes<>+16(SB)/4, $0x01010101
-DATA turnOnes<>+20(SB)/4, $0x01010101
-DATA turnOnes<>+24(SB)/4, $0x01010101
-DATA turnOnes<>+28(SB)/4, $0x01010101
-GLOBL turnOnes<>(SB), RODATA|NOPTR, $32
+DATA gridsConst13<>+0(SB)/4, $0x00000000
+DATA gridsConst13<>+4(SB)/4, $0x00000000
+DATA gridsConst13<>+8(SB)/4, $0x00000000
+DATA gridsConst13<>+12(SB)/4, $0x00000000
+DATA gridsConst13<>+16(SB)/4, $0x00000004
+DATA gridsConst13<>+20(SB)/4, $0x00000000
+DATA gridsConst13<>+24(SB)/4, $0x00000004
+DATA gridsConst13<>+28(SB)/4, $0x00000000
+GLOBL gridsConst13<>(SB), RODATA|NOPTR, $32
 
-DATA turnSigns<>+0(SB)/4, $0xff01ff01
-DATA turnSigns<>+4(SB)/4, $0xff01ff01
-DATA turnSigns<>+8(SB)/4, $0xff01ff01
-DATA turnSigns<>+12(SB)/4, $0xff01ff01
-DATA turnSigns<>+16(SB)/4, $0xff01ff01
-DATA turnSigns<>+20(SB)/4, $0xff01ff01
-DATA turnSigns<>+24(SB)/4, $0xff01ff01
-DATA turnSigns<>+28(SB)/4, $0xff01ff01
-GLOBL turnSigns<>(SB), RODATA|NOPTR, $32
+DATA gridsConst14<>+0(SB)/4, $0x03030303
+DATA gridsConst14<>+4(SB)/4, $0x03030303
+DATA gridsConst14<>+8(SB)/4, $0x03030303
+DATA gridsConst14<>+12(SB)/4, $0x03030303
+DATA gridsConst14<>+16(SB)/4, $0x03030303
+DATA gridsConst14<>+20(SB)/4, $0x03030303
+DATA gridsConst14<>+24(SB)/4, $0x03030303
+DATA gridsConst14<>+28(SB)/4, $0x03030303
+GLOBL gridsConst14<>(SB), RODATA|NOPTR, $32
 
-DATA turnFours<>+0(SB)/4, $0x00000000
-DATA turnFours<>+4(SB)/4, $0x00000000
-DATA turnFours<>+8(SB)/4, $0x00000000
-DATA turnFours<>+12(SB)/4, $0x00000000
-DATA turnFours<>+16(SB)/4, $0x00000004
-DATA turnFours<>+20(SB)/4, $0x00000000
-DATA turnFours<>+24(SB)/4, $0x00000004
-DATA turnFours<>+28(SB)/4, $0x00000000
-GLOBL turnFours<>(SB), RODATA|NOPTR, $32
+DATA gridsConst15<>+0(SB)/4, $0x00000000
+DATA gridsConst15<>+4(SB)/4, $0x00300030
+DATA gridsConst15<>+8(SB)/4, $0x00000000
+DATA gridsConst15<>+12(SB)/4, $0x00000000
+DATA gridsConst15<>+16(SB)/4, $0x00000000
+DATA gridsConst15<>+20(SB)/4, $0x00000000
+DATA gridsConst15<>+24(SB)/4, $0x00000000
+DATA gridsConst15<>+28(SB)/4, $0x00000000
+GLOBL gridsConst15<>(SB), RODATA|NOPTR, $32
 
-DATA turnCode2<>+0(SB)/4, $0x03030303
-DATA turnCode2<>+4(SB)/4, $0x03030303
-DATA turnCode2<>+8(SB)/4, $0x03030303
-DATA turnCode2<>+12(SB)/4, $0x03030303
-DATA turnCode2<>+16(SB)/4, $0x03030303
-DATA turnCode2<>+20(SB)/4, $0x03030303
-DATA turnCode2<>+24(SB)/4, $0x03030303
-DATA turnCode2<>+28(SB)/4, $0x03030303
-GLOBL turnCode2<>(SB), RODATA|NOPTR, $32
+DATA gridsConst16<>+0(SB)/4, $0x00010001
+DATA gridsConst16<>+4(SB)/4, $0x00010001
+DATA gridsConst16<>+8(SB)/4, $0x00010001
+DATA gridsConst16<>+12(SB)/4, $0x00010001
+DATA gridsConst16<>+16(SB)/4, $0x00010001
+DATA gridsConst16<>+20(SB)/4, $0x00010001
+DATA gridsConst16<>+24(SB)/4, $0x00010001
+DATA gridsConst16<>+28(SB)/4, $0x00010001
+GLOBL gridsConst16<>(SB), RODATA|NOPTR, $32
 
-DATA turnAdded2x64<>+0(SB)/4, $0x00000000
-DATA turnAdded2x64<>+4(SB)/4, $0x00300030
-DATA turnAdded2x64<>+8(SB)/4, $0x00000000
-DATA turnAdded2x64<>+12(SB)/4, $0x00000000
-DATA turnAdded2x64<>+16(SB)/4, $0x00000000
-DATA turnAdded2x64<>+20(SB)/4, $0x00000000
-DATA turnAdded2x64<>+24(SB)/4, $0x00000000
-DATA turnAdded2x64<>+28(SB)/4, $0x00000000
-GLOBL turnAdded2x64<>(SB), RODATA|NOPTR, $32
-
-DATA turnSums<>+0(SB)/4, $0x00010001
-DATA turnSums<>+4(SB)/4, $0x00010001
-DATA turnSums<>+8(SB)/4, $0x00010001
-DATA turnSums<>+12(SB)/4, $0x00010001
-DATA turnSums<>+16(SB)/4, $0x00010001
-DATA turnSums<>+20(SB)/4, $0x00010001
-DATA turnSums<>+24(SB)/4, $0x00010001
-DATA turnSums<>+28(SB)/4, $0x00010001
-GLOBL turnSums<>(SB), RODATA|NOPTR, $32
-
-DATA turnDifferences<>+0(SB)/4, $0xffff0001
-DATA turnDifferences<>+4(SB)/4, $0xffff0001
-DATA turnDifferences<>+8(SB)/4, $0xffff0001
-DATA turnDifferences<>+12(SB)/4, $0xffff0001
-DATA turnDifferences<>+16(SB)/4, $0xffff0001
-DATA turnDifferences<>+20(SB)/4, $0xffff0001
-DATA turnDifferences<>+24(SB)/4, $0xffff0001
-DATA turnDifferences<>+28(SB)/4, $0xffff0001
-GLOBL turnDifferences<>(SB), RODATA|NOPTR, $32
+DATA gridsConst17<>+0(SB)/4, $0xffff0001
+DATA gridsConst17<>+4(SB)/4, $0xffff0001
+DATA gridsConst17<>+8(SB)/4, $0xffff0001
+DATA gridsConst17<>+12(SB)/4, $0xffff0001
+DATA gridsConst17<>+16(SB)/4, $0xffff0001
+DATA gridsConst17<>+20(SB)/4, $0xffff0001
+DATA gridsConst17<>+24(SB)/4, $0xffff0001
+DATA gridsConst17<>+28(SB)/4, $0xffff0001
+GLOBL gridsConst17<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack4F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -7175,35 +7262,35 @@ TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock64<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop15<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -7216,17 +7303,17 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
 	VPSRLW       $0x04, Y1, Y3
-	VPAND        turnCode4<>+0(SB), Y1, Y1
-	VPANDN       turnCode4<>+0(SB), Y3, Y4
-	VPAND        turnCode4<>+0(SB), Y3, Y3
+	VPAND        gridsConst19<>+0(SB), Y1, Y1
+	VPANDN       gridsConst19<>+0(SB), Y3, Y4
+	VPAND        gridsConst19<>+0(SB), Y3, Y3
 	VPADDB       Y3, Y1, Y3
 	VPADDB       Y4, Y1, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y1
-	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y5
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y1
+	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y5
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
 	VPUNPCKLDQ   Y5, Y1, Y6
 	VPUNPCKHDQ   Y5, Y1, Y1
 	VPUNPCKLDQ   Y4, Y3, Y5
@@ -7251,10 +7338,10 @@ block:
 	VPSUBW       Y3, Y6, Y3
 	VPADDW       Y1, Y5, Y6
 	VPSUBW       Y1, Y5, Y1
-	VPSUBW       turnAdded4x64<>+0(SB), Y4, Y4
+	VPSUBW       gridsConst20<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y5
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y5
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	VADDPS       Y2, Y5, Y5
@@ -7265,8 +7352,8 @@ block:
 	VCVTPS2PH    $0x00, Y5, (AX)
 	VCVTPS2PH    $0x00, Y4, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y6, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y6, Y5
+	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y6, Y5
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -7276,8 +7363,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y5, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -7287,8 +7374,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y3, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -7316,45 +7403,35 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA turnTop15<>+0(SB)/4, $0x41700000
-DATA turnTop15<>+4(SB)/4, $0x41700000
-DATA turnTop15<>+8(SB)/4, $0x41700000
-DATA turnTop15<>+12(SB)/4, $0x41700000
-DATA turnTop15<>+16(SB)/4, $0x41700000
-DATA turnTop15<>+20(SB)/4, $0x41700000
-DATA turnTop15<>+24(SB)/4, $0x41700000
-DATA turnTop15<>+28(SB)/4, $0x41700000
-GLOBL turnTop15<>(SB), RODATA|NOPTR, $32
+DATA gridsConst18<>+0(SB)/4, $0x05040100
+DATA gridsConst18<>+4(SB)/4, $0x0d0c0908
+DATA gridsConst18<>+8(SB)/4, $0x07060302
+DATA gridsConst18<>+12(SB)/4, $0x0f0e0b0a
+DATA gridsConst18<>+16(SB)/4, $0x05040100
+DATA gridsConst18<>+20(SB)/4, $0x0d0c0908
+DATA gridsConst18<>+24(SB)/4, $0x07060302
+DATA gridsConst18<>+28(SB)/4, $0x0f0e0b0a
+GLOBL gridsConst18<>(SB), RODATA|NOPTR, $32
 
-DATA turnWords4<>+0(SB)/4, $0x05040100
-DATA turnWords4<>+4(SB)/4, $0x0d0c0908
-DATA turnWords4<>+8(SB)/4, $0x07060302
-DATA turnWords4<>+12(SB)/4, $0x0f0e0b0a
-DATA turnWords4<>+16(SB)/4, $0x05040100
-DATA turnWords4<>+20(SB)/4, $0x0d0c0908
-DATA turnWords4<>+24(SB)/4, $0x07060302
-DATA turnWords4<>+28(SB)/4, $0x0f0e0b0a
-GLOBL turnWords4<>(SB), RODATA|NOPTR, $32
+DATA gridsConst19<>+0(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+4(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+8(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+12(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+16(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+20(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+24(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+28(SB)/4, $0x0f0f0f0f
+GLOBL gridsConst19<>(SB), RODATA|NOPTR, $32
 
-DATA turnCode4<>+0(SB)/4, $0x0f0f0f0f
-DATA turnCode4<>+4(SB)/4, $0x0f0f0f0f
-DATA turnCode4<>+8(SB)/4, $0x0f0f0f0f
-DATA turnCode4<>+12(SB)/4, $0x0f0f0f0f
-DATA turnCode4<>+16(SB)/4, $0x0f0f0f0f
-DATA turnCode4<>+20(SB)/4, $0x0f0f0f0f
-DATA turnCode4<>+24(SB)/4, $0x0f0f0f0f
-DATA turnCode4<>+28(SB)/4, $0x0f0f0f0f
-GLOBL turnCode4<>(SB), RODATA|NOPTR, $32
-
-DATA turnAdded4x64<>+0(SB)/4, $0x00000000
-DATA turnAdded4x64<>+4(SB)/4, $0x00f000f0
-DATA turnAdded4x64<>+8(SB)/4, $0x00000000
-DATA turnAdded4x64<>+12(SB)/4, $0x00000000
-DATA turnAdded4x64<>+16(SB)/4, $0x00000000
-DATA turnAdded4x64<>+20(SB)/4, $0x00000000
-DATA turnAdded4x64<>+24(SB)/4, $0x00000000
-DATA turnAdded4x64<>+28(SB)/4, $0x00000000
-GLOBL turnAdded4x64<>(SB), RODATA|NOPTR, $32
+DATA gridsConst20<>+0(SB)/4, $0x00000000
+DATA gridsConst20<>+4(SB)/4, $0x00f000f0
+DATA gridsConst20<>+8(SB)/4, $0x00000000
+DATA gridsConst20<>+12(SB)/4, $0x00000000
+DATA gridsConst20<>+16(SB)/4, $0x00000000
+DATA gridsConst20<>+20(SB)/4, $0x00000000
+DATA gridsConst20<>+24(SB)/4, $0x00000000
+DATA gridsConst20<>+28(SB)/4, $0x00000000
+GLOBL gridsConst20<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack8F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -7364,35 +7441,35 @@ TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock64<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop255<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -7405,13 +7482,13 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y4
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y5
-	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y4
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y5
+	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
 	VPADDW       Y5, Y4, Y6
 	VPSUBW       Y5, Y4, Y5
 	VPADDW       Y3, Y1, Y4
@@ -7441,8 +7518,8 @@ block:
 	VPADDW       Y1, Y4, Y5
 	VPSUBW       Y1, Y4, Y1
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y6, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -7453,8 +7530,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, (AX)
 	VCVTPS2PH    $0x00, Y6, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -7464,8 +7541,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y3, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       128(DI), Y3, Y3
@@ -7475,8 +7552,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 64(AX)
 	VCVTPS2PH    $0x00, Y4, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -7504,181 +7581,154 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA turnTop255<>+0(SB)/4, $0x437f0000
-DATA turnTop255<>+4(SB)/4, $0x437f0000
-DATA turnTop255<>+8(SB)/4, $0x437f0000
-DATA turnTop255<>+12(SB)/4, $0x437f0000
-DATA turnTop255<>+16(SB)/4, $0x437f0000
-DATA turnTop255<>+20(SB)/4, $0x437f0000
-DATA turnTop255<>+24(SB)/4, $0x437f0000
-DATA turnTop255<>+28(SB)/4, $0x437f0000
-GLOBL turnTop255<>(SB), RODATA|NOPTR, $32
+DATA gridsConst21<>+0(SB)/4, $0x09080100
+DATA gridsConst21<>+4(SB)/4, $0x0d0c0504
+DATA gridsConst21<>+8(SB)/4, $0x0b0a0302
+DATA gridsConst21<>+12(SB)/4, $0x0f0e0706
+DATA gridsConst21<>+16(SB)/4, $0x09080100
+DATA gridsConst21<>+20(SB)/4, $0x0d0c0504
+DATA gridsConst21<>+24(SB)/4, $0x0b0a0302
+DATA gridsConst21<>+28(SB)/4, $0x0f0e0706
+GLOBL gridsConst21<>(SB), RODATA|NOPTR, $32
 
-DATA turnWords8<>+0(SB)/4, $0x09080100
-DATA turnWords8<>+4(SB)/4, $0x0d0c0504
-DATA turnWords8<>+8(SB)/4, $0x0b0a0302
-DATA turnWords8<>+12(SB)/4, $0x0f0e0706
-DATA turnWords8<>+16(SB)/4, $0x09080100
-DATA turnWords8<>+20(SB)/4, $0x0d0c0504
-DATA turnWords8<>+24(SB)/4, $0x0b0a0302
-DATA turnWords8<>+28(SB)/4, $0x0f0e0706
-GLOBL turnWords8<>(SB), RODATA|NOPTR, $32
-
-// func widenHadamardBF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+// func widenHadamardBF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·widenHadamardBF16x64AVX2(SB), $800-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         signs+16(FP), DX
-	VPXOR        Y0, Y0, Y0
-	VMOVDQU      Y0, 768(SP)
-	XORQ         BX, BX
-	VBROADCASTSS factor+32(FP), Y2
-	VMOVDQU      alternate1<>+0(SB), Y3
-	VMOVDQU      alternate2<>+0(SB), Y4
-	VMOVDQU      alternate4<>+0(SB), Y5
+TEXT ·widenHadamardBF16x64AVX2(SB), $768-41
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	XORQ    BX, BX
+	VMOVDQU alternate1<>+0(SB), Y0
+	VMOVDQU alternate2<>+0(SB), Y1
+	VMOVDQU alternate4<>+0(SB), Y2
 
 row:
+	MOVQ    blocks+32(FP), SI
+	MOVQ    signs+16(FP), DX
+	VMOVDQU signs<>+0(SB), Y4
+	VPXOR   Y3, Y3, Y3
+
+block:
 	PREFETCHT0   4096(CX)
-	VMOVDQU      (CX), Y0
-	VPXOR        (DX), Y0, Y0
-	VPSLLD       $0x10, Y0, Y12
-	VPAND        upperHalf<>+0(SB), Y0, Y8
-	VMOVDQU      32(CX), Y0
-	VPXOR        32(DX), Y0, Y0
-	VPSLLD       $0x10, Y0, Y9
-	VPAND        upperHalf<>+0(SB), Y0, Y0
+	VMOVDQU      (CX), Y5
+	VPXOR        (DX), Y5, Y5
+	VPSLLD       $0x10, Y5, Y6
+	VPAND        upperHalf<>+0(SB), Y5, Y5
+	VMOVDQU      32(CX), Y7
+	VPXOR        32(DX), Y7, Y7
+	VPSLLD       $0x10, Y7, Y8
+	VPAND        upperHalf<>+0(SB), Y7, Y7
 	PREFETCHT0   4160(CX)
-	VMOVDQU      64(CX), Y1
-	VPXOR        64(DX), Y1, Y1
-	VPSLLD       $0x10, Y1, Y7
-	VPAND        upperHalf<>+0(SB), Y1, Y1
-	VMOVDQU      96(CX), Y6
-	VPXOR        96(DX), Y6, Y6
-	VPSLLD       $0x10, Y6, Y10
-	VPAND        upperHalf<>+0(SB), Y6, Y6
-	VADDPS       Y8, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y8
-	VADDPS       Y0, Y9, Y12
-	VFNMADD132PS one<>+0(SB), Y9, Y0
-	VADDPS       Y1, Y7, Y9
-	VFNMADD132PS one<>+0(SB), Y7, Y1
-	VADDPS       Y6, Y10, Y7
-	VFNMADD132PS one<>+0(SB), Y10, Y6
-	VPERMILPS    $0xb1, Y11, Y10
-	VFMADD132PS  Y3, Y10, Y11
-	VPERMILPS    $0xb1, Y8, Y10
-	VFMADD132PS  Y3, Y10, Y8
-	VPERMILPS    $0xb1, Y12, Y10
-	VFMADD132PS  Y3, Y10, Y12
-	VPERMILPS    $0xb1, Y0, Y10
-	VFMADD132PS  Y3, Y10, Y0
-	VPERMILPS    $0xb1, Y9, Y10
-	VFMADD132PS  Y3, Y10, Y9
-	VPERMILPS    $0xb1, Y1, Y10
-	VFMADD132PS  Y3, Y10, Y1
-	VPERMILPS    $0xb1, Y7, Y10
-	VFMADD132PS  Y3, Y10, Y7
-	VPERMILPS    $0xb1, Y6, Y10
-	VFMADD132PS  Y3, Y10, Y6
-	VPERMILPS    $0x4e, Y11, Y10
-	VFMADD132PS  Y4, Y10, Y11
-	VPERMILPS    $0x4e, Y8, Y10
-	VFMADD132PS  Y4, Y10, Y8
-	VPERMILPS    $0x4e, Y12, Y10
-	VFMADD132PS  Y4, Y10, Y12
-	VPERMILPS    $0x4e, Y0, Y10
-	VFMADD132PS  Y4, Y10, Y0
-	VPERMILPS    $0x4e, Y9, Y10
-	VFMADD132PS  Y4, Y10, Y9
-	VPERMILPS    $0x4e, Y1, Y10
-	VFMADD132PS  Y4, Y10, Y1
-	VPERMILPS    $0x4e, Y7, Y10
-	VFMADD132PS  Y4, Y10, Y7
-	VPERMILPS    $0x4e, Y6, Y10
-	VFMADD132PS  Y4, Y10, Y6
-	VPERMPD      $0x4e, Y11, Y10
-	VFMADD132PS  Y5, Y10, Y11
-	VPERMPD      $0x4e, Y8, Y10
-	VFMADD132PS  Y5, Y10, Y8
-	VPERMPD      $0x4e, Y12, Y10
-	VFMADD132PS  Y5, Y10, Y12
-	VPERMPD      $0x4e, Y0, Y10
-	VFMADD132PS  Y5, Y10, Y0
-	VPERMPD      $0x4e, Y9, Y10
-	VFMADD132PS  Y5, Y10, Y9
-	VPERMPD      $0x4e, Y1, Y10
-	VFMADD132PS  Y5, Y10, Y1
-	VPERMPD      $0x4e, Y7, Y10
-	VFMADD132PS  Y5, Y10, Y7
-	VPERMPD      $0x4e, Y6, Y10
-	VFMADD132PS  Y5, Y10, Y6
-	VADDPS       Y12, Y11, Y10
-	VFNMADD132PS one<>+0(SB), Y11, Y12
-	VADDPS       Y0, Y8, Y11
-	VFNMADD132PS one<>+0(SB), Y8, Y0
-	VADDPS       Y7, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y7
-	VADDPS       Y6, Y1, Y9
-	VFNMADD132PS one<>+0(SB), Y1, Y6
-	VADDPS       Y8, Y10, Y1
-	VFNMADD132PS one<>+0(SB), Y10, Y8
-	VADDPS       Y9, Y11, Y10
-	VFNMADD132PS one<>+0(SB), Y11, Y9
-	VADDPS       Y7, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y7
-	VADDPS       Y6, Y0, Y12
-	VFNMADD132PS one<>+0(SB), Y0, Y6
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (AX)
-	VMOVAPS      Y1, Y0
-	VMOVAPS      Y1, Y1
-	VMULPS       Y2, Y10, Y10
-	VMOVUPS      Y10, 32(AX)
-	VMINPS       Y10, Y0, Y0
-	VMAXPS       Y10, Y1, Y1
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 64(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y12, Y12
-	VMOVUPS      Y12, 96(AX)
-	VMINPS       Y12, Y0, Y0
-	VMAXPS       Y12, Y1, Y1
-	VMULPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 128(AX)
-	VMINPS       Y8, Y0, Y0
-	VMAXPS       Y8, Y1, Y1
-	VMULPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 160(AX)
-	VMINPS       Y9, Y0, Y0
-	VMAXPS       Y9, Y1, Y1
-	VMULPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 192(AX)
-	VMINPS       Y7, Y0, Y0
-	VMAXPS       Y7, Y1, Y1
-	VMULPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 224(AX)
-	VMINPS       Y6, Y0, Y0
-	VMAXPS       Y6, Y1, Y1
-	VMOVUPS      Y0, 256(SP)(BX*1)
-	VMOVUPS      Y1, 512(SP)(BX*1)
-	VMOVDQU      768(SP), Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        (CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        32(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        64(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        96(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      Y0, 768(SP)
+	VMOVDQU      64(CX), Y9
+	VPXOR        64(DX), Y9, Y9
+	VPSLLD       $0x10, Y9, Y10
+	VPAND        upperHalf<>+0(SB), Y9, Y9
+	VMOVDQU      96(CX), Y11
+	VPXOR        96(DX), Y11, Y11
+	VPSLLD       $0x10, Y11, Y12
+	VPAND        upperHalf<>+0(SB), Y11, Y11
+	VADDPS       Y5, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y5
+	VADDPS       Y7, Y8, Y6
+	VFNMADD132PS one<>+0(SB), Y8, Y7
+	VADDPS       Y9, Y10, Y8
+	VFNMADD132PS one<>+0(SB), Y10, Y9
+	VADDPS       Y11, Y12, Y10
+	VFNMADD132PS one<>+0(SB), Y12, Y11
+	VPERMILPS    $0xb1, Y13, Y12
+	VFMADD132PS  Y0, Y12, Y13
+	VPERMILPS    $0xb1, Y5, Y12
+	VFMADD132PS  Y0, Y12, Y5
+	VPERMILPS    $0xb1, Y6, Y12
+	VFMADD132PS  Y0, Y12, Y6
+	VPERMILPS    $0xb1, Y7, Y12
+	VFMADD132PS  Y0, Y12, Y7
+	VPERMILPS    $0xb1, Y8, Y12
+	VFMADD132PS  Y0, Y12, Y8
+	VPERMILPS    $0xb1, Y9, Y12
+	VFMADD132PS  Y0, Y12, Y9
+	VPERMILPS    $0xb1, Y10, Y12
+	VFMADD132PS  Y0, Y12, Y10
+	VPERMILPS    $0xb1, Y11, Y12
+	VFMADD132PS  Y0, Y12, Y11
+	VPERMILPS    $0x4e, Y13, Y12
+	VFMADD132PS  Y1, Y12, Y13
+	VPERMILPS    $0x4e, Y5, Y12
+	VFMADD132PS  Y1, Y12, Y5
+	VPERMILPS    $0x4e, Y6, Y12
+	VFMADD132PS  Y1, Y12, Y6
+	VPERMILPS    $0x4e, Y7, Y12
+	VFMADD132PS  Y1, Y12, Y7
+	VPERMILPS    $0x4e, Y8, Y12
+	VFMADD132PS  Y1, Y12, Y8
+	VPERMILPS    $0x4e, Y9, Y12
+	VFMADD132PS  Y1, Y12, Y9
+	VPERMILPS    $0x4e, Y10, Y12
+	VFMADD132PS  Y1, Y12, Y10
+	VPERMILPS    $0x4e, Y11, Y12
+	VFMADD132PS  Y1, Y12, Y11
+	VPERMPD      $0x4e, Y13, Y12
+	VFMADD132PS  Y2, Y12, Y13
+	VPERMPD      $0x4e, Y5, Y12
+	VFMADD132PS  Y2, Y12, Y5
+	VPERMPD      $0x4e, Y6, Y12
+	VFMADD132PS  Y2, Y12, Y6
+	VPERMPD      $0x4e, Y7, Y12
+	VFMADD132PS  Y2, Y12, Y7
+	VPERMPD      $0x4e, Y8, Y12
+	VFMADD132PS  Y2, Y12, Y8
+	VPERMPD      $0x4e, Y9, Y12
+	VFMADD132PS  Y2, Y12, Y9
+	VPERMPD      $0x4e, Y10, Y12
+	VFMADD132PS  Y2, Y12, Y10
+	VPERMPD      $0x4e, Y11, Y12
+	VFMADD132PS  Y2, Y12, Y11
+	VADDPS       Y6, Y13, Y12
+	VFNMADD132PS one<>+0(SB), Y13, Y6
+	VADDPS       Y7, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y7
+	VADDPS       Y10, Y8, Y5
+	VFNMADD132PS one<>+0(SB), Y8, Y10
+	VADDPS       Y11, Y9, Y8
+	VFNMADD132PS one<>+0(SB), Y9, Y11
+	VADDPS       Y5, Y12, Y9
+	VFNMADD132PS one<>+0(SB), Y12, Y5
+	VADDPS       Y8, Y13, Y12
+	VFNMADD132PS one<>+0(SB), Y13, Y8
+	VADDPS       Y10, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y10
+	VADDPS       Y11, Y7, Y6
+	VFNMADD132PS one<>+0(SB), Y7, Y11
+	VMOVUPS      Y9, (AX)
+	VPMAXUD      Y9, Y3, Y3
+	VPMAXSD      Y9, Y4, Y4
+	VMOVUPS      Y12, 32(AX)
+	VPMAXUD      Y12, Y3, Y3
+	VPMAXSD      Y12, Y4, Y4
+	VMOVUPS      Y13, 64(AX)
+	VPMAXUD      Y13, Y3, Y3
+	VPMAXSD      Y13, Y4, Y4
+	VMOVUPS      Y6, 96(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y5, 128(AX)
+	VPMAXUD      Y5, Y3, Y3
+	VPMAXSD      Y5, Y4, Y4
+	VMOVUPS      Y8, 160(AX)
+	VPMAXUD      Y8, Y3, Y3
+	VPMAXSD      Y8, Y4, Y4
+	VMOVUPS      Y10, 192(AX)
+	VPMAXUD      Y10, Y3, Y3
+	VPMAXSD      Y10, Y4, Y4
+	VMOVUPS      Y11, 224(AX)
+	VPMAXUD      Y11, Y3, Y3
+	VPMAXSD      Y11, Y4, Y4
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	DECQ         SI
+	JNZ          block
+	VMOVUPS      Y3, 256(SP)(BX*1)
+	VMOVUPS      Y4, 512(SP)(BX*1)
 	ADDQ         $0x00000020, BX
 	CMPQ         BX, $0x00000100
 	JNE          row
@@ -7687,67 +7737,65 @@ row:
 	VMOVDQU      384(SP), Y1
 	VPERM2I128   $0x31, Y1, Y0, Y2
 	VINSERTI128  $0x01, X1, Y0, Y0
-	VMINPS       Y2, Y0, Y0
+	VPMAXUD      Y2, Y0, Y0
 	VMOVDQU      288(SP), Y1
 	VMOVDQU      416(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMINPS       Y3, Y1, Y1
+	VPMAXUD      Y3, Y1, Y1
 	VMOVDQU      320(SP), Y2
 	VMOVDQU      448(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMINPS       Y4, Y2, Y2
+	VPMAXUD      Y4, Y2, Y2
 	VMOVDQU      352(SP), Y3
 	VMOVDQU      480(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMINPS       Y5, Y3, Y3
+	VPMAXUD      Y5, Y3, Y3
 	VPUNPCKHQDQ  Y1, Y0, Y4
 	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMINPS       Y4, Y0, Y0
+	VPMAXUD      Y4, Y0, Y0
 	VPUNPCKHQDQ  Y3, Y2, Y1
 	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMINPS       Y1, Y2, Y2
+	VPMAXUD      Y1, Y2, Y2
 	VSHUFPS      $0xdd, Y2, Y0, Y1
 	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMINPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VMOVDQU      512(SP), Y0
-	VMOVDQU      640(SP), Y1
-	VPERM2I128   $0x31, Y1, Y0, Y2
-	VINSERTI128  $0x01, X1, Y0, Y0
-	VMAXPS       Y2, Y0, Y0
-	VMOVDQU      544(SP), Y1
-	VMOVDQU      672(SP), Y2
+	VPMAXUD      Y1, Y0, Y0
+	VMOVDQU      512(SP), Y1
+	VMOVDQU      640(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMAXPS       Y3, Y1, Y1
-	VMOVDQU      576(SP), Y2
-	VMOVDQU      704(SP), Y3
+	VPMAXSD      Y3, Y1, Y1
+	VMOVDQU      544(SP), Y2
+	VMOVDQU      672(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMAXPS       Y4, Y2, Y2
-	VMOVDQU      608(SP), Y3
-	VMOVDQU      736(SP), Y4
+	VPMAXSD      Y4, Y2, Y2
+	VMOVDQU      576(SP), Y3
+	VMOVDQU      704(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMAXPS       Y5, Y3, Y3
-	VPUNPCKHQDQ  Y1, Y0, Y4
-	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMAXPS       Y4, Y0, Y0
-	VPUNPCKHQDQ  Y3, Y2, Y1
-	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMAXPS       Y1, Y2, Y2
-	VSHUFPS      $0xdd, Y2, Y0, Y1
-	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
-	VMOVDQU      768(SP), Y0
-	VPMINUW      tame16<>+0(SB), Y0, Y1
-	VPCMPEQW     Y1, Y0, Y1
-	VPMOVMSKB    Y1, AX
-	CMPL         AX, $0xffffffff
+	VPMAXSD      Y5, Y3, Y3
+	VMOVDQU      608(SP), Y4
+	VMOVDQU      736(SP), Y5
+	VPERM2I128   $0x31, Y5, Y4, Y6
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMAXSD      Y6, Y4, Y4
+	VPUNPCKHQDQ  Y2, Y1, Y5
+	VPUNPCKLQDQ  Y2, Y1, Y1
+	VPMAXSD      Y5, Y1, Y1
+	VPUNPCKHQDQ  Y4, Y3, Y2
+	VPUNPCKLQDQ  Y4, Y3, Y3
+	VPMAXSD      Y2, Y3, Y3
+	VSHUFPS      $0xdd, Y3, Y1, Y2
+	VSHUFPS      $0x88, Y3, Y1, Y1
+	VPMAXSD      Y2, Y1, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VPANDN       Y0, Y1, Y0
+	VMOVMSKPS    Y0, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	MOVB         $0x01, AL
 	MOVB         AL, ret+40(FP)
@@ -7760,16 +7808,6 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA tame16<>+0(SB)/4, $0x717f717f
-DATA tame16<>+4(SB)/4, $0x717f717f
-DATA tame16<>+8(SB)/4, $0x717f717f
-DATA tame16<>+12(SB)/4, $0x717f717f
-DATA tame16<>+16(SB)/4, $0x717f717f
-DATA tame16<>+20(SB)/4, $0x717f717f
-DATA tame16<>+24(SB)/4, $0x717f717f
-DATA tame16<>+28(SB)/4, $0x717f717f
-GLOBL tame16<>(SB), RODATA|NOPTR, $32
-
 // func rotateCodesBack2BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
@@ -7778,35 +7816,35 @@ TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock64<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop3<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -7819,17 +7857,17 @@ block:
 	VBROADCASTSS   (SP)(BX*4), Y0
 	VMOVSS         32(SP)(BX*4), X2
 	VBROADCASTI128 (CX), Y1
-	VPSRLVQ        turnFours<>+0(SB), Y1, Y1
+	VPSRLVQ        gridsConst13<>+0(SB), Y1, Y1
 	VPSRLW         $0x02, Y1, Y3
-	VPAND          turnCode2<>+0(SB), Y1, Y1
-	VPANDN         turnCode2<>+0(SB), Y3, Y4
-	VPAND          turnCode2<>+0(SB), Y3, Y3
+	VPAND          gridsConst14<>+0(SB), Y1, Y1
+	VPANDN         gridsConst14<>+0(SB), Y3, Y4
+	VPAND          gridsConst14<>+0(SB), Y3, Y3
 	VPADDB         Y3, Y1, Y3
 	VPADDB         Y4, Y1, Y4
-	VPMADDUBSW     turnOnes<>+0(SB), Y3, Y1
-	VPMADDUBSW     turnSigns<>+0(SB), Y3, Y3
-	VPMADDUBSW     turnOnes<>+0(SB), Y4, Y5
-	VPMADDUBSW     turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW     gridsConst11<>+0(SB), Y3, Y1
+	VPMADDUBSW     gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW     gridsConst11<>+0(SB), Y4, Y5
+	VPMADDUBSW     gridsConst12<>+0(SB), Y4, Y4
 	VINSERTI128    $0x01, X3, Y1, Y6
 	VPERM2I128     $0x31, Y3, Y1, Y1
 	VINSERTI128    $0x01, X4, Y5, Y3
@@ -7854,10 +7892,10 @@ block:
 	VPSUBW         Y3, Y6, Y3
 	VPADDW         Y1, Y4, Y6
 	VPSUBW         Y1, Y4, Y1
-	VPSUBW         turnAdded2x64<>+0(SB), Y5, Y5
+	VPSUBW         gridsConst15<>+0(SB), Y5, Y5
 	PREFETCHT0     4096(AX)
-	VPMADDWD       turnSums<>+0(SB), Y5, Y4
-	VPMADDWD       turnDifferences<>+0(SB), Y5, Y5
+	VPMADDWD       gridsConst16<>+0(SB), Y5, Y4
+	VPMADDWD       gridsConst17<>+0(SB), Y5, Y5
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VADDPS         Y2, Y4, Y4
@@ -7866,21 +7904,21 @@ block:
 	VMULPS         Y0, Y5, Y5
 	VMULPS         32(DI), Y5, Y5
 	VPSRLD         $0x10, Y4, Y7
-	VPAND          turnLowest<>+0(SB), Y7, Y7
-	VPADDD         turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND          gridsConst22<>+0(SB), Y7, Y7
+	VPADDD         gridsConst23<>+0(SB), Y4, Y4
 	VPADDD         Y7, Y4, Y4
 	VPSRLD         $0x10, Y4, Y4
 	VPSRLD         $0x10, Y5, Y7
-	VPAND          turnLowest<>+0(SB), Y7, Y7
-	VPADDD         turnAlmostHalf<>+0(SB), Y5, Y5
+	VPAND          gridsConst22<>+0(SB), Y7, Y7
+	VPADDD         gridsConst23<>+0(SB), Y5, Y5
 	VPADDD         Y7, Y5, Y5
 	VPSRLD         $0x10, Y5, Y5
 	VPACKUSDW      Y5, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, (AX)
 	PREFETCHT0     4128(AX)
-	VPMADDWD       turnSums<>+0(SB), Y3, Y4
-	VPMADDWD       turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD       gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD       gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VMULPS         64(DI), Y4, Y4
@@ -7888,21 +7926,21 @@ block:
 	VMULPS         Y0, Y3, Y3
 	VMULPS         96(DI), Y3, Y3
 	VPSRLD         $0x10, Y4, Y5
-	VPAND          turnLowest<>+0(SB), Y5, Y5
-	VPADDD         turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND          gridsConst22<>+0(SB), Y5, Y5
+	VPADDD         gridsConst23<>+0(SB), Y4, Y4
 	VPADDD         Y5, Y4, Y4
 	VPSRLD         $0x10, Y4, Y4
 	VPSRLD         $0x10, Y3, Y5
-	VPAND          turnLowest<>+0(SB), Y5, Y5
-	VPADDD         turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND          gridsConst22<>+0(SB), Y5, Y5
+	VPADDD         gridsConst23<>+0(SB), Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VPSRLD         $0x10, Y3, Y3
 	VPACKUSDW      Y3, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 32(AX)
 	PREFETCHT0     4160(AX)
-	VPMADDWD       turnSums<>+0(SB), Y6, Y3
-	VPMADDWD       turnDifferences<>+0(SB), Y6, Y4
+	VPMADDWD       gridsConst16<>+0(SB), Y6, Y3
+	VPMADDWD       gridsConst17<>+0(SB), Y6, Y4
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         128(DI), Y3, Y3
@@ -7910,21 +7948,21 @@ block:
 	VMULPS         Y0, Y4, Y4
 	VMULPS         160(DI), Y4, Y4
 	VPSRLD         $0x10, Y3, Y5
-	VPAND          turnLowest<>+0(SB), Y5, Y5
-	VPADDD         turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND          gridsConst22<>+0(SB), Y5, Y5
+	VPADDD         gridsConst23<>+0(SB), Y3, Y3
 	VPADDD         Y5, Y3, Y3
 	VPSRLD         $0x10, Y3, Y3
 	VPSRLD         $0x10, Y4, Y5
-	VPAND          turnLowest<>+0(SB), Y5, Y5
-	VPADDD         turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND          gridsConst22<>+0(SB), Y5, Y5
+	VPADDD         gridsConst23<>+0(SB), Y4, Y4
 	VPADDD         Y5, Y4, Y4
 	VPSRLD         $0x10, Y4, Y4
 	VPACKUSDW      Y4, Y3, Y3
 	VPERMQ         $0xd8, Y3, Y3
 	VMOVDQU        Y3, 64(AX)
 	PREFETCHT0     4192(AX)
-	VPMADDWD       turnSums<>+0(SB), Y1, Y3
-	VPMADDWD       turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD       gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD       gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         192(DI), Y3, Y3
@@ -7932,13 +7970,13 @@ block:
 	VMULPS         Y0, Y1, Y1
 	VMULPS         224(DI), Y1, Y1
 	VPSRLD         $0x10, Y3, Y0
-	VPAND          turnLowest<>+0(SB), Y0, Y0
-	VPADDD         turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND          gridsConst22<>+0(SB), Y0, Y0
+	VPADDD         gridsConst23<>+0(SB), Y3, Y3
 	VPADDD         Y0, Y3, Y3
 	VPSRLD         $0x10, Y3, Y3
 	VPSRLD         $0x10, Y1, Y0
-	VPAND          turnLowest<>+0(SB), Y0, Y0
-	VPADDD         turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND          gridsConst22<>+0(SB), Y0, Y0
+	VPADDD         gridsConst23<>+0(SB), Y1, Y1
 	VPADDD         Y0, Y1, Y1
 	VPSRLD         $0x10, Y1, Y1
 	VPACKUSDW      Y1, Y3, Y3
@@ -7963,25 +8001,25 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA turnLowest<>+0(SB)/4, $0x00000001
-DATA turnLowest<>+4(SB)/4, $0x00000001
-DATA turnLowest<>+8(SB)/4, $0x00000001
-DATA turnLowest<>+12(SB)/4, $0x00000001
-DATA turnLowest<>+16(SB)/4, $0x00000001
-DATA turnLowest<>+20(SB)/4, $0x00000001
-DATA turnLowest<>+24(SB)/4, $0x00000001
-DATA turnLowest<>+28(SB)/4, $0x00000001
-GLOBL turnLowest<>(SB), RODATA|NOPTR, $32
+DATA gridsConst22<>+0(SB)/4, $0x00000001
+DATA gridsConst22<>+4(SB)/4, $0x00000001
+DATA gridsConst22<>+8(SB)/4, $0x00000001
+DATA gridsConst22<>+12(SB)/4, $0x00000001
+DATA gridsConst22<>+16(SB)/4, $0x00000001
+DATA gridsConst22<>+20(SB)/4, $0x00000001
+DATA gridsConst22<>+24(SB)/4, $0x00000001
+DATA gridsConst22<>+28(SB)/4, $0x00000001
+GLOBL gridsConst22<>(SB), RODATA|NOPTR, $32
 
-DATA turnAlmostHalf<>+0(SB)/4, $0x00007fff
-DATA turnAlmostHalf<>+4(SB)/4, $0x00007fff
-DATA turnAlmostHalf<>+8(SB)/4, $0x00007fff
-DATA turnAlmostHalf<>+12(SB)/4, $0x00007fff
-DATA turnAlmostHalf<>+16(SB)/4, $0x00007fff
-DATA turnAlmostHalf<>+20(SB)/4, $0x00007fff
-DATA turnAlmostHalf<>+24(SB)/4, $0x00007fff
-DATA turnAlmostHalf<>+28(SB)/4, $0x00007fff
-GLOBL turnAlmostHalf<>(SB), RODATA|NOPTR, $32
+DATA gridsConst23<>+0(SB)/4, $0x00007fff
+DATA gridsConst23<>+4(SB)/4, $0x00007fff
+DATA gridsConst23<>+8(SB)/4, $0x00007fff
+DATA gridsConst23<>+12(SB)/4, $0x00007fff
+DATA gridsConst23<>+16(SB)/4, $0x00007fff
+DATA gridsConst23<>+20(SB)/4, $0x00007fff
+DATA gridsConst23<>+24(SB)/4, $0x00007fff
+DATA gridsConst23<>+28(SB)/4, $0x00007fff
+GLOBL gridsConst23<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack4BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -7991,35 +8029,35 @@ TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock64<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop15<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -8032,17 +8070,17 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
 	VPSRLW       $0x04, Y1, Y3
-	VPAND        turnCode4<>+0(SB), Y1, Y1
-	VPANDN       turnCode4<>+0(SB), Y3, Y4
-	VPAND        turnCode4<>+0(SB), Y3, Y3
+	VPAND        gridsConst19<>+0(SB), Y1, Y1
+	VPANDN       gridsConst19<>+0(SB), Y3, Y4
+	VPAND        gridsConst19<>+0(SB), Y3, Y3
 	VPADDB       Y3, Y1, Y3
 	VPADDB       Y4, Y1, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y1
-	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y5
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y1
+	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y5
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
 	VPUNPCKLDQ   Y5, Y1, Y6
 	VPUNPCKHDQ   Y5, Y1, Y1
 	VPUNPCKLDQ   Y4, Y3, Y5
@@ -8067,10 +8105,10 @@ block:
 	VPSUBW       Y3, Y6, Y3
 	VPADDW       Y1, Y5, Y6
 	VPSUBW       Y1, Y5, Y1
-	VPSUBW       turnAdded4x64<>+0(SB), Y4, Y4
+	VPSUBW       gridsConst20<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y5
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y5
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	VADDPS       Y2, Y5, Y5
@@ -8079,21 +8117,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       32(DI), Y4, Y4
 	VPSRLD       $0x10, Y5, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y5, Y5
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y5, Y5
 	VPADDD       Y7, Y5, Y5
 	VPSRLD       $0x10, Y5, Y5
 	VPSRLD       $0x10, Y4, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y7, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
 	VMOVDQU      Y5, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y6, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y6, Y5
+	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y6, Y5
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -8101,21 +8139,21 @@ block:
 	VMULPS       Y0, Y5, Y5
 	VMULPS       96(DI), Y5, Y5
 	VPSRLD       $0x10, Y4, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y6, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y5, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y5, Y5
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y5, Y5
 	VPADDD       Y6, Y5, Y5
 	VPSRLD       $0x10, Y5, Y5
 	VPACKUSDW    Y5, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -8123,21 +8161,21 @@ block:
 	VMULPS       Y0, Y3, Y3
 	VMULPS       160(DI), Y3, Y3
 	VPSRLD       $0x10, Y4, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y5, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y5, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -8145,13 +8183,13 @@ block:
 	VMULPS       Y0, Y1, Y1
 	VMULPS       224(DI), Y1, Y1
 	VPSRLD       $0x10, Y3, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y0, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y1, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y1, Y1
 	VPADDD       Y0, Y1, Y1
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
@@ -8184,35 +8222,35 @@ TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock64<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop255<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -8225,13 +8263,13 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y4
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y5
-	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y4
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y5
+	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
 	VPADDW       Y5, Y4, Y6
 	VPSUBW       Y5, Y4, Y5
 	VPADDW       Y3, Y1, Y4
@@ -8261,8 +8299,8 @@ block:
 	VPADDW       Y1, Y4, Y5
 	VPSUBW       Y1, Y4, Y1
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y6, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -8271,21 +8309,21 @@ block:
 	VMULPS       Y0, Y6, Y6
 	VMULPS       32(DI), Y6, Y6
 	VPSRLD       $0x10, Y4, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y7, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y6, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y7, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -8293,21 +8331,21 @@ block:
 	VMULPS       Y0, Y3, Y3
 	VMULPS       96(DI), Y3, Y3
 	VPSRLD       $0x10, Y4, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y6, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y3, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y6, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       128(DI), Y3, Y3
@@ -8315,21 +8353,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       160(DI), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y5, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y4, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y5, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -8337,13 +8375,13 @@ block:
 	VMULPS       Y0, Y1, Y1
 	VMULPS       224(DI), Y1, Y1
 	VPSRLD       $0x10, Y3, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y0, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y1, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y1, Y1
 	VPADDD       Y0, Y1, Y1
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
@@ -8626,317 +8664,306 @@ row:
 	VZEROUPPER
 	RET
 
-// func widenHadamardF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+// func widenHadamardF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 // Requires: AVX, AVX2, F16C, FMA3, MMX+
-TEXT ·widenHadamardF16x128AVX2(SB), $800-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         signs+16(FP), DX
-	VPXOR        Y0, Y0, Y0
-	VMOVDQU      Y0, 768(SP)
-	XORQ         BX, BX
-	VBROADCASTSS factor+32(FP), Y2
-	VMOVDQU      alternate1<>+0(SB), Y3
-	VMOVDQU      alternate2<>+0(SB), Y4
-	VMOVDQU      alternate4<>+0(SB), Y5
+TEXT ·widenHadamardF16x128AVX2(SB), $768-41
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	XORQ    BX, BX
+	VMOVDQU alternate1<>+0(SB), Y0
+	VMOVDQU alternate2<>+0(SB), Y1
+	VMOVDQU alternate4<>+0(SB), Y2
 
 row:
+	MOVQ    blocks+32(FP), SI
+	MOVQ    signs+16(FP), DX
+	VMOVDQU signs<>+0(SB), Y4
+	VPXOR   Y3, Y3, Y3
+
+block:
 	PREFETCHT0   4096(CX)
-	VMOVDQU      (CX), X0
-	VPXOR        (DX), X0, X0
-	VCVTPH2PS    X0, Y0
-	VMOVDQU      16(CX), X1
-	VPXOR        16(DX), X1, X1
-	VCVTPH2PS    X1, Y1
-	VMOVDQU      32(CX), X6
-	VPXOR        32(DX), X6, X6
+	VMOVDQU      (CX), X5
+	VPXOR        (DX), X5, X5
+	VCVTPH2PS    X5, Y5
+	VMOVDQU      16(CX), X6
+	VPXOR        16(DX), X6, X6
 	VCVTPH2PS    X6, Y6
-	VMOVDQU      48(CX), X7
-	VPXOR        48(DX), X7, X7
+	VMOVDQU      32(CX), X7
+	VPXOR        32(DX), X7, X7
 	VCVTPH2PS    X7, Y7
-	PREFETCHT0   4160(CX)
-	VMOVDQU      64(CX), X8
-	VPXOR        64(DX), X8, X8
+	VMOVDQU      48(CX), X8
+	VPXOR        48(DX), X8, X8
 	VCVTPH2PS    X8, Y8
-	VMOVDQU      80(CX), X9
-	VPXOR        80(DX), X9, X9
+	PREFETCHT0   4160(CX)
+	VMOVDQU      64(CX), X9
+	VPXOR        64(DX), X9, X9
 	VCVTPH2PS    X9, Y9
-	VMOVDQU      96(CX), X10
-	VPXOR        96(DX), X10, X10
+	VMOVDQU      80(CX), X10
+	VPXOR        80(DX), X10, X10
 	VCVTPH2PS    X10, Y10
-	VMOVDQU      112(CX), X11
-	VPXOR        112(DX), X11, X11
+	VMOVDQU      96(CX), X11
+	VPXOR        96(DX), X11, X11
 	VCVTPH2PS    X11, Y11
-	VPERMILPS    $0xb1, Y0, Y12
-	VFMADD132PS  Y3, Y12, Y0
-	VPERMILPS    $0xb1, Y1, Y12
-	VFMADD132PS  Y3, Y12, Y1
-	VPERMILPS    $0xb1, Y6, Y12
-	VFMADD132PS  Y3, Y12, Y6
-	VPERMILPS    $0xb1, Y7, Y12
-	VFMADD132PS  Y3, Y12, Y7
-	VPERMILPS    $0xb1, Y8, Y12
-	VFMADD132PS  Y3, Y12, Y8
-	VPERMILPS    $0xb1, Y9, Y12
-	VFMADD132PS  Y3, Y12, Y9
-	VPERMILPS    $0xb1, Y10, Y12
-	VFMADD132PS  Y3, Y12, Y10
-	VPERMILPS    $0xb1, Y11, Y12
-	VFMADD132PS  Y3, Y12, Y11
-	VPERMILPS    $0x4e, Y0, Y12
-	VFMADD132PS  Y4, Y12, Y0
-	VPERMILPS    $0x4e, Y1, Y12
-	VFMADD132PS  Y4, Y12, Y1
-	VPERMILPS    $0x4e, Y6, Y12
-	VFMADD132PS  Y4, Y12, Y6
-	VPERMILPS    $0x4e, Y7, Y12
-	VFMADD132PS  Y4, Y12, Y7
-	VPERMILPS    $0x4e, Y8, Y12
-	VFMADD132PS  Y4, Y12, Y8
-	VPERMILPS    $0x4e, Y9, Y12
-	VFMADD132PS  Y4, Y12, Y9
-	VPERMILPS    $0x4e, Y10, Y12
-	VFMADD132PS  Y4, Y12, Y10
-	VPERMILPS    $0x4e, Y11, Y12
-	VFMADD132PS  Y4, Y12, Y11
-	VPERMPD      $0x4e, Y0, Y12
-	VFMADD132PS  Y5, Y12, Y0
-	VPERMPD      $0x4e, Y1, Y12
-	VFMADD132PS  Y5, Y12, Y1
-	VPERMPD      $0x4e, Y6, Y12
-	VFMADD132PS  Y5, Y12, Y6
-	VPERMPD      $0x4e, Y7, Y12
-	VFMADD132PS  Y5, Y12, Y7
-	VPERMPD      $0x4e, Y8, Y12
-	VFMADD132PS  Y5, Y12, Y8
-	VPERMPD      $0x4e, Y9, Y12
-	VFMADD132PS  Y5, Y12, Y9
-	VPERMPD      $0x4e, Y10, Y12
-	VFMADD132PS  Y5, Y12, Y10
-	VPERMPD      $0x4e, Y11, Y12
-	VFMADD132PS  Y5, Y12, Y11
-	VADDPS       Y1, Y0, Y12
-	VFNMADD132PS one<>+0(SB), Y0, Y1
-	VADDPS       Y7, Y6, Y0
-	VFNMADD132PS one<>+0(SB), Y6, Y7
-	VADDPS       Y9, Y8, Y6
-	VFNMADD132PS one<>+0(SB), Y8, Y9
-	VADDPS       Y11, Y10, Y8
-	VFNMADD132PS one<>+0(SB), Y10, Y11
-	VADDPS       Y0, Y12, Y10
-	VFNMADD132PS one<>+0(SB), Y12, Y0
-	VADDPS       Y7, Y1, Y12
-	VFNMADD132PS one<>+0(SB), Y1, Y7
-	VADDPS       Y8, Y6, Y1
+	VMOVDQU      112(CX), X12
+	VPXOR        112(DX), X12, X12
+	VCVTPH2PS    X12, Y12
+	VPERMILPS    $0xb1, Y5, Y13
+	VFMADD132PS  Y0, Y13, Y5
+	VPERMILPS    $0xb1, Y6, Y13
+	VFMADD132PS  Y0, Y13, Y6
+	VPERMILPS    $0xb1, Y7, Y13
+	VFMADD132PS  Y0, Y13, Y7
+	VPERMILPS    $0xb1, Y8, Y13
+	VFMADD132PS  Y0, Y13, Y8
+	VPERMILPS    $0xb1, Y9, Y13
+	VFMADD132PS  Y0, Y13, Y9
+	VPERMILPS    $0xb1, Y10, Y13
+	VFMADD132PS  Y0, Y13, Y10
+	VPERMILPS    $0xb1, Y11, Y13
+	VFMADD132PS  Y0, Y13, Y11
+	VPERMILPS    $0xb1, Y12, Y13
+	VFMADD132PS  Y0, Y13, Y12
+	VPERMILPS    $0x4e, Y5, Y13
+	VFMADD132PS  Y1, Y13, Y5
+	VPERMILPS    $0x4e, Y6, Y13
+	VFMADD132PS  Y1, Y13, Y6
+	VPERMILPS    $0x4e, Y7, Y13
+	VFMADD132PS  Y1, Y13, Y7
+	VPERMILPS    $0x4e, Y8, Y13
+	VFMADD132PS  Y1, Y13, Y8
+	VPERMILPS    $0x4e, Y9, Y13
+	VFMADD132PS  Y1, Y13, Y9
+	VPERMILPS    $0x4e, Y10, Y13
+	VFMADD132PS  Y1, Y13, Y10
+	VPERMILPS    $0x4e, Y11, Y13
+	VFMADD132PS  Y1, Y13, Y11
+	VPERMILPS    $0x4e, Y12, Y13
+	VFMADD132PS  Y1, Y13, Y12
+	VPERMPD      $0x4e, Y5, Y13
+	VFMADD132PS  Y2, Y13, Y5
+	VPERMPD      $0x4e, Y6, Y13
+	VFMADD132PS  Y2, Y13, Y6
+	VPERMPD      $0x4e, Y7, Y13
+	VFMADD132PS  Y2, Y13, Y7
+	VPERMPD      $0x4e, Y8, Y13
+	VFMADD132PS  Y2, Y13, Y8
+	VPERMPD      $0x4e, Y9, Y13
+	VFMADD132PS  Y2, Y13, Y9
+	VPERMPD      $0x4e, Y10, Y13
+	VFMADD132PS  Y2, Y13, Y10
+	VPERMPD      $0x4e, Y11, Y13
+	VFMADD132PS  Y2, Y13, Y11
+	VPERMPD      $0x4e, Y12, Y13
+	VFMADD132PS  Y2, Y13, Y12
+	VADDPS       Y6, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y6
+	VADDPS       Y8, Y7, Y5
+	VFNMADD132PS one<>+0(SB), Y7, Y8
+	VADDPS       Y10, Y9, Y7
+	VFNMADD132PS one<>+0(SB), Y9, Y10
+	VADDPS       Y12, Y11, Y9
+	VFNMADD132PS one<>+0(SB), Y11, Y12
+	VADDPS       Y5, Y13, Y11
+	VFNMADD132PS one<>+0(SB), Y13, Y5
+	VADDPS       Y8, Y6, Y13
 	VFNMADD132PS one<>+0(SB), Y6, Y8
-	VADDPS       Y11, Y9, Y6
-	VFNMADD132PS one<>+0(SB), Y9, Y11
-	VADDPS       Y1, Y10, Y9
-	VFNMADD132PS one<>+0(SB), Y10, Y1
-	VADDPS       Y6, Y12, Y10
-	VFNMADD132PS one<>+0(SB), Y12, Y6
-	VADDPS       Y8, Y0, Y12
-	VFNMADD132PS one<>+0(SB), Y0, Y8
-	VADDPS       Y11, Y7, Y0
-	VFNMADD132PS one<>+0(SB), Y7, Y11
-	VMOVUPS      Y9, (SP)
-	VMOVUPS      Y10, 32(SP)
-	VMOVUPS      Y12, 64(SP)
-	VMOVUPS      Y0, 96(SP)
-	VMOVUPS      Y1, 128(SP)
-	VMOVUPS      Y6, 160(SP)
-	VMOVUPS      Y8, 192(SP)
-	VMOVUPS      Y11, 224(SP)
-	PREFETCHT0   4224(CX)
-	VMOVDQU      128(CX), X0
-	VPXOR        128(DX), X0, X0
-	VCVTPH2PS    X0, Y1
-	VMOVDQU      144(CX), X0
-	VPXOR        144(DX), X0, X0
-	VCVTPH2PS    X0, Y8
-	VMOVDQU      160(CX), X0
-	VPXOR        160(DX), X0, X0
-	VCVTPH2PS    X0, Y9
-	VMOVDQU      176(CX), X0
-	VPXOR        176(DX), X0, X0
-	VCVTPH2PS    X0, Y0
-	PREFETCHT0   4288(CX)
-	VMOVDQU      192(CX), X6
-	VPXOR        192(DX), X6, X6
-	VCVTPH2PS    X6, Y7
-	VMOVDQU      208(CX), X6
-	VPXOR        208(DX), X6, X6
-	VCVTPH2PS    X6, Y10
-	VMOVDQU      224(CX), X6
-	VPXOR        224(DX), X6, X6
-	VCVTPH2PS    X6, Y11
-	VMOVDQU      240(CX), X6
-	VPXOR        240(DX), X6, X6
-	VCVTPH2PS    X6, Y6
-	VPERMILPS    $0xb1, Y1, Y12
-	VFMADD132PS  Y3, Y12, Y1
-	VPERMILPS    $0xb1, Y8, Y12
-	VFMADD132PS  Y3, Y12, Y8
-	VPERMILPS    $0xb1, Y9, Y12
-	VFMADD132PS  Y3, Y12, Y9
-	VPERMILPS    $0xb1, Y0, Y12
-	VFMADD132PS  Y3, Y12, Y0
-	VPERMILPS    $0xb1, Y7, Y12
-	VFMADD132PS  Y3, Y12, Y7
-	VPERMILPS    $0xb1, Y10, Y12
-	VFMADD132PS  Y3, Y12, Y10
-	VPERMILPS    $0xb1, Y11, Y12
-	VFMADD132PS  Y3, Y12, Y11
-	VPERMILPS    $0xb1, Y6, Y12
-	VFMADD132PS  Y3, Y12, Y6
-	VPERMILPS    $0x4e, Y1, Y12
-	VFMADD132PS  Y4, Y12, Y1
-	VPERMILPS    $0x4e, Y8, Y12
-	VFMADD132PS  Y4, Y12, Y8
-	VPERMILPS    $0x4e, Y9, Y12
-	VFMADD132PS  Y4, Y12, Y9
-	VPERMILPS    $0x4e, Y0, Y12
-	VFMADD132PS  Y4, Y12, Y0
-	VPERMILPS    $0x4e, Y7, Y12
-	VFMADD132PS  Y4, Y12, Y7
-	VPERMILPS    $0x4e, Y10, Y12
-	VFMADD132PS  Y4, Y12, Y10
-	VPERMILPS    $0x4e, Y11, Y12
-	VFMADD132PS  Y4, Y12, Y11
-	VPERMILPS    $0x4e, Y6, Y12
-	VFMADD132PS  Y4, Y12, Y6
-	VPERMPD      $0x4e, Y1, Y12
-	VFMADD132PS  Y5, Y12, Y1
-	VPERMPD      $0x4e, Y8, Y12
-	VFMADD132PS  Y5, Y12, Y8
-	VPERMPD      $0x4e, Y9, Y12
-	VFMADD132PS  Y5, Y12, Y9
-	VPERMPD      $0x4e, Y0, Y12
-	VFMADD132PS  Y5, Y12, Y0
-	VPERMPD      $0x4e, Y7, Y12
-	VFMADD132PS  Y5, Y12, Y7
-	VPERMPD      $0x4e, Y10, Y12
-	VFMADD132PS  Y5, Y12, Y10
-	VPERMPD      $0x4e, Y11, Y12
-	VFMADD132PS  Y5, Y12, Y11
-	VPERMPD      $0x4e, Y6, Y12
-	VFMADD132PS  Y5, Y12, Y6
-	VADDPS       Y8, Y1, Y12
-	VFNMADD132PS one<>+0(SB), Y1, Y8
-	VADDPS       Y0, Y9, Y1
-	VFNMADD132PS one<>+0(SB), Y9, Y0
-	VADDPS       Y10, Y7, Y9
-	VFNMADD132PS one<>+0(SB), Y7, Y10
-	VADDPS       Y6, Y11, Y7
-	VFNMADD132PS one<>+0(SB), Y11, Y6
-	VADDPS       Y1, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y1
-	VADDPS       Y0, Y8, Y12
-	VFNMADD132PS one<>+0(SB), Y8, Y0
-	VADDPS       Y7, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y7
-	VADDPS       Y6, Y10, Y9
-	VFNMADD132PS one<>+0(SB), Y10, Y6
-	VADDPS       Y8, Y11, Y10
-	VFNMADD132PS one<>+0(SB), Y11, Y8
-	VADDPS       Y9, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y9
-	VADDPS       Y7, Y1, Y12
-	VFNMADD132PS one<>+0(SB), Y1, Y7
-	VADDPS       Y6, Y0, Y13
-	VFNMADD132PS one<>+0(SB), Y0, Y6
-	VMOVDQU      (SP), Y0
-	VADDPS       Y10, Y0, Y1
-	VFNMADD132PS one<>+0(SB), Y0, Y10
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (AX)
-	VMOVAPS      Y1, Y0
-	VMOVAPS      Y1, Y1
-	VMULPS       Y2, Y10, Y10
-	VMOVUPS      Y10, 256(AX)
-	VMINPS       Y10, Y0, Y0
-	VMAXPS       Y10, Y1, Y1
-	VMOVDQU      32(SP), Y10
-	VADDPS       Y11, Y10, Y14
-	VFNMADD132PS one<>+0(SB), Y10, Y11
-	VMULPS       Y2, Y14, Y14
-	VMOVUPS      Y14, 32(AX)
-	VMINPS       Y14, Y0, Y0
-	VMAXPS       Y14, Y1, Y1
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 288(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMOVDQU      64(SP), Y10
-	VADDPS       Y12, Y10, Y11
+	VADDPS       Y9, Y7, Y6
+	VFNMADD132PS one<>+0(SB), Y7, Y9
+	VADDPS       Y12, Y10, Y7
 	VFNMADD132PS one<>+0(SB), Y10, Y12
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 64(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y12, Y12
-	VMOVUPS      Y12, 320(AX)
-	VMINPS       Y12, Y0, Y0
-	VMAXPS       Y12, Y1, Y1
-	VMOVDQU      96(SP), Y10
-	VADDPS       Y13, Y10, Y11
-	VFNMADD132PS one<>+0(SB), Y10, Y13
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 96(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y13, Y13
-	VMOVUPS      Y13, 352(AX)
-	VMINPS       Y13, Y0, Y0
-	VMAXPS       Y13, Y1, Y1
-	VMOVDQU      128(SP), Y10
-	VADDPS       Y8, Y10, Y11
-	VFNMADD132PS one<>+0(SB), Y10, Y8
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 128(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 384(AX)
-	VMINPS       Y8, Y0, Y0
-	VMAXPS       Y8, Y1, Y1
-	VMOVDQU      160(SP), Y8
-	VADDPS       Y9, Y8, Y10
-	VFNMADD132PS one<>+0(SB), Y8, Y9
-	VMULPS       Y2, Y10, Y10
-	VMOVUPS      Y10, 160(AX)
-	VMINPS       Y10, Y0, Y0
-	VMAXPS       Y10, Y1, Y1
-	VMULPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 416(AX)
-	VMINPS       Y9, Y0, Y0
-	VMAXPS       Y9, Y1, Y1
-	VMOVDQU      192(SP), Y8
-	VADDPS       Y7, Y8, Y9
-	VFNMADD132PS one<>+0(SB), Y8, Y7
-	VMULPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 192(AX)
-	VMINPS       Y9, Y0, Y0
-	VMAXPS       Y9, Y1, Y1
-	VMULPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 448(AX)
-	VMINPS       Y7, Y0, Y0
-	VMAXPS       Y7, Y1, Y1
-	VMOVDQU      224(SP), Y7
-	VADDPS       Y6, Y7, Y8
-	VFNMADD132PS one<>+0(SB), Y7, Y6
-	VMULPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 224(AX)
-	VMINPS       Y8, Y0, Y0
-	VMAXPS       Y8, Y1, Y1
-	VMULPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 480(AX)
-	VMINPS       Y6, Y0, Y0
-	VMAXPS       Y6, Y1, Y1
-	VMOVUPS      Y0, 256(SP)(BX*1)
-	VMOVUPS      Y1, 512(SP)(BX*1)
+	VADDPS       Y6, Y11, Y10
+	VFNMADD132PS one<>+0(SB), Y11, Y6
+	VADDPS       Y7, Y13, Y11
+	VFNMADD132PS one<>+0(SB), Y13, Y7
+	VADDPS       Y9, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y9
+	VADDPS       Y12, Y8, Y5
+	VFNMADD132PS one<>+0(SB), Y8, Y12
+	VMOVUPS      Y10, (SP)
+	VMOVUPS      Y11, 32(SP)
+	VMOVUPS      Y13, 64(SP)
+	VMOVUPS      Y5, 96(SP)
+	VMOVUPS      Y6, 128(SP)
+	VMOVUPS      Y7, 160(SP)
+	VMOVUPS      Y9, 192(SP)
+	VMOVUPS      Y12, 224(SP)
+	PREFETCHT0   4224(CX)
+	VMOVDQU      128(CX), X5
+	VPXOR        128(DX), X5, X5
+	VCVTPH2PS    X5, Y5
+	VMOVDQU      144(CX), X6
+	VPXOR        144(DX), X6, X6
+	VCVTPH2PS    X6, Y6
+	VMOVDQU      160(CX), X7
+	VPXOR        160(DX), X7, X7
+	VCVTPH2PS    X7, Y7
+	VMOVDQU      176(CX), X8
+	VPXOR        176(DX), X8, X8
+	VCVTPH2PS    X8, Y8
+	PREFETCHT0   4288(CX)
+	VMOVDQU      192(CX), X9
+	VPXOR        192(DX), X9, X9
+	VCVTPH2PS    X9, Y9
+	VMOVDQU      208(CX), X10
+	VPXOR        208(DX), X10, X10
+	VCVTPH2PS    X10, Y10
+	VMOVDQU      224(CX), X11
+	VPXOR        224(DX), X11, X11
+	VCVTPH2PS    X11, Y11
+	VMOVDQU      240(CX), X12
+	VPXOR        240(DX), X12, X12
+	VCVTPH2PS    X12, Y12
+	VPERMILPS    $0xb1, Y5, Y13
+	VFMADD132PS  Y0, Y13, Y5
+	VPERMILPS    $0xb1, Y6, Y13
+	VFMADD132PS  Y0, Y13, Y6
+	VPERMILPS    $0xb1, Y7, Y13
+	VFMADD132PS  Y0, Y13, Y7
+	VPERMILPS    $0xb1, Y8, Y13
+	VFMADD132PS  Y0, Y13, Y8
+	VPERMILPS    $0xb1, Y9, Y13
+	VFMADD132PS  Y0, Y13, Y9
+	VPERMILPS    $0xb1, Y10, Y13
+	VFMADD132PS  Y0, Y13, Y10
+	VPERMILPS    $0xb1, Y11, Y13
+	VFMADD132PS  Y0, Y13, Y11
+	VPERMILPS    $0xb1, Y12, Y13
+	VFMADD132PS  Y0, Y13, Y12
+	VPERMILPS    $0x4e, Y5, Y13
+	VFMADD132PS  Y1, Y13, Y5
+	VPERMILPS    $0x4e, Y6, Y13
+	VFMADD132PS  Y1, Y13, Y6
+	VPERMILPS    $0x4e, Y7, Y13
+	VFMADD132PS  Y1, Y13, Y7
+	VPERMILPS    $0x4e, Y8, Y13
+	VFMADD132PS  Y1, Y13, Y8
+	VPERMILPS    $0x4e, Y9, Y13
+	VFMADD132PS  Y1, Y13, Y9
+	VPERMILPS    $0x4e, Y10, Y13
+	VFMADD132PS  Y1, Y13, Y10
+	VPERMILPS    $0x4e, Y11, Y13
+	VFMADD132PS  Y1, Y13, Y11
+	VPERMILPS    $0x4e, Y12, Y13
+	VFMADD132PS  Y1, Y13, Y12
+	VPERMPD      $0x4e, Y5, Y13
+	VFMADD132PS  Y2, Y13, Y5
+	VPERMPD      $0x4e, Y6, Y13
+	VFMADD132PS  Y2, Y13, Y6
+	VPERMPD      $0x4e, Y7, Y13
+	VFMADD132PS  Y2, Y13, Y7
+	VPERMPD      $0x4e, Y8, Y13
+	VFMADD132PS  Y2, Y13, Y8
+	VPERMPD      $0x4e, Y9, Y13
+	VFMADD132PS  Y2, Y13, Y9
+	VPERMPD      $0x4e, Y10, Y13
+	VFMADD132PS  Y2, Y13, Y10
+	VPERMPD      $0x4e, Y11, Y13
+	VFMADD132PS  Y2, Y13, Y11
+	VPERMPD      $0x4e, Y12, Y13
+	VFMADD132PS  Y2, Y13, Y12
+	VADDPS       Y6, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y6
+	VADDPS       Y8, Y7, Y5
+	VFNMADD132PS one<>+0(SB), Y7, Y8
+	VADDPS       Y10, Y9, Y7
+	VFNMADD132PS one<>+0(SB), Y9, Y10
+	VADDPS       Y12, Y11, Y9
+	VFNMADD132PS one<>+0(SB), Y11, Y12
+	VADDPS       Y5, Y13, Y11
+	VFNMADD132PS one<>+0(SB), Y13, Y5
+	VADDPS       Y8, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y8
+	VADDPS       Y9, Y7, Y6
+	VFNMADD132PS one<>+0(SB), Y7, Y9
+	VADDPS       Y12, Y10, Y7
+	VFNMADD132PS one<>+0(SB), Y10, Y12
+	VADDPS       Y6, Y11, Y10
+	VFNMADD132PS one<>+0(SB), Y11, Y6
+	VADDPS       Y7, Y13, Y11
+	VFNMADD132PS one<>+0(SB), Y13, Y7
+	VADDPS       Y9, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y9
+	VADDPS       Y12, Y8, Y5
+	VFNMADD132PS one<>+0(SB), Y8, Y12
+	VMOVDQU      (SP), Y8
+	VADDPS       Y10, Y8, Y14
+	VFNMADD132PS one<>+0(SB), Y8, Y10
+	VMOVUPS      Y14, (AX)
+	VPMAXUD      Y14, Y3, Y3
+	VPMAXSD      Y14, Y4, Y4
+	VMOVUPS      Y10, 256(AX)
+	VPMAXUD      Y10, Y3, Y3
+	VPMAXSD      Y10, Y4, Y4
+	VMOVDQU      32(SP), Y8
+	VADDPS       Y11, Y8, Y10
+	VFNMADD132PS one<>+0(SB), Y8, Y11
+	VMOVUPS      Y10, 32(AX)
+	VPMAXUD      Y10, Y3, Y3
+	VPMAXSD      Y10, Y4, Y4
+	VMOVUPS      Y11, 288(AX)
+	VPMAXUD      Y11, Y3, Y3
+	VPMAXSD      Y11, Y4, Y4
+	VMOVDQU      64(SP), Y8
+	VADDPS       Y13, Y8, Y10
+	VFNMADD132PS one<>+0(SB), Y8, Y13
+	VMOVUPS      Y10, 64(AX)
+	VPMAXUD      Y10, Y3, Y3
+	VPMAXSD      Y10, Y4, Y4
+	VMOVUPS      Y13, 320(AX)
+	VPMAXUD      Y13, Y3, Y3
+	VPMAXSD      Y13, Y4, Y4
+	VMOVDQU      96(SP), Y8
+	VADDPS       Y5, Y8, Y10
+	VFNMADD132PS one<>+0(SB), Y8, Y5
+	VMOVUPS      Y10, 96(AX)
+	VPMAXUD      Y10, Y3, Y3
+	VPMAXSD      Y10, Y4, Y4
+	VMOVUPS      Y5, 352(AX)
+	VPMAXUD      Y5, Y3, Y3
+	VPMAXSD      Y5, Y4, Y4
+	VMOVDQU      128(SP), Y5
+	VADDPS       Y6, Y5, Y8
+	VFNMADD132PS one<>+0(SB), Y5, Y6
+	VMOVUPS      Y8, 128(AX)
+	VPMAXUD      Y8, Y3, Y3
+	VPMAXSD      Y8, Y4, Y4
+	VMOVUPS      Y6, 384(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVDQU      160(SP), Y5
+	VADDPS       Y7, Y5, Y6
+	VFNMADD132PS one<>+0(SB), Y5, Y7
+	VMOVUPS      Y6, 160(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y7, 416(AX)
+	VPMAXUD      Y7, Y3, Y3
+	VPMAXSD      Y7, Y4, Y4
+	VMOVDQU      192(SP), Y5
+	VADDPS       Y9, Y5, Y6
+	VFNMADD132PS one<>+0(SB), Y5, Y9
+	VMOVUPS      Y6, 192(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y9, 448(AX)
+	VPMAXUD      Y9, Y3, Y3
+	VPMAXSD      Y9, Y4, Y4
+	VMOVDQU      224(SP), Y5
+	VADDPS       Y12, Y5, Y6
+	VFNMADD132PS one<>+0(SB), Y5, Y12
+	VMOVUPS      Y6, 224(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y12, 480(AX)
+	VPMAXUD      Y12, Y3, Y3
+	VPMAXSD      Y12, Y4, Y4
 	ADDQ         $0x00000200, AX
 	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         SI
+	JNZ          block
+	VMOVUPS      Y3, 256(SP)(BX*1)
+	VMOVUPS      Y4, 512(SP)(BX*1)
 	ADDQ         $0x00000020, BX
 	CMPQ         BX, $0x00000100
 	JNE          row
@@ -8945,66 +8972,72 @@ row:
 	VMOVDQU      384(SP), Y1
 	VPERM2I128   $0x31, Y1, Y0, Y2
 	VINSERTI128  $0x01, X1, Y0, Y0
-	VMINPS       Y2, Y0, Y0
+	VPMAXUD      Y2, Y0, Y0
 	VMOVDQU      288(SP), Y1
 	VMOVDQU      416(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMINPS       Y3, Y1, Y1
+	VPMAXUD      Y3, Y1, Y1
 	VMOVDQU      320(SP), Y2
 	VMOVDQU      448(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMINPS       Y4, Y2, Y2
+	VPMAXUD      Y4, Y2, Y2
 	VMOVDQU      352(SP), Y3
 	VMOVDQU      480(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMINPS       Y5, Y3, Y3
+	VPMAXUD      Y5, Y3, Y3
 	VPUNPCKHQDQ  Y1, Y0, Y4
 	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMINPS       Y4, Y0, Y0
+	VPMAXUD      Y4, Y0, Y0
 	VPUNPCKHQDQ  Y3, Y2, Y1
 	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMINPS       Y1, Y2, Y2
+	VPMAXUD      Y1, Y2, Y2
 	VSHUFPS      $0xdd, Y2, Y0, Y1
 	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMINPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VMOVDQU      512(SP), Y0
-	VMOVDQU      640(SP), Y1
-	VPERM2I128   $0x31, Y1, Y0, Y2
-	VINSERTI128  $0x01, X1, Y0, Y0
-	VMAXPS       Y2, Y0, Y0
-	VMOVDQU      544(SP), Y1
-	VMOVDQU      672(SP), Y2
+	VPMAXUD      Y1, Y0, Y0
+	VMOVDQU      512(SP), Y1
+	VMOVDQU      640(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMAXPS       Y3, Y1, Y1
-	VMOVDQU      576(SP), Y2
-	VMOVDQU      704(SP), Y3
+	VPMAXSD      Y3, Y1, Y1
+	VMOVDQU      544(SP), Y2
+	VMOVDQU      672(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMAXPS       Y4, Y2, Y2
-	VMOVDQU      608(SP), Y3
-	VMOVDQU      736(SP), Y4
+	VPMAXSD      Y4, Y2, Y2
+	VMOVDQU      576(SP), Y3
+	VMOVDQU      704(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMAXPS       Y5, Y3, Y3
-	VPUNPCKHQDQ  Y1, Y0, Y4
-	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMAXPS       Y4, Y0, Y0
-	VPUNPCKHQDQ  Y3, Y2, Y1
-	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMAXPS       Y1, Y2, Y2
-	VSHUFPS      $0xdd, Y2, Y0, Y1
-	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
+	VPMAXSD      Y5, Y3, Y3
+	VMOVDQU      608(SP), Y4
+	VMOVDQU      736(SP), Y5
+	VPERM2I128   $0x31, Y5, Y4, Y6
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMAXSD      Y6, Y4, Y4
+	VPUNPCKHQDQ  Y2, Y1, Y5
+	VPUNPCKLQDQ  Y2, Y1, Y1
+	VPMAXSD      Y5, Y1, Y1
+	VPUNPCKHQDQ  Y4, Y3, Y2
+	VPUNPCKLQDQ  Y4, Y3, Y3
+	VPMAXSD      Y2, Y3, Y3
+	VSHUFPS      $0xdd, Y3, Y1, Y2
+	VSHUFPS      $0x88, Y3, Y1, Y1
+	VPMAXSD      Y2, Y1, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VPANDN       Y0, Y1, Y0
+	VMOVMSKPS    Y0, AX
+	CMPL         AX, $0xff
+	JNE          bad
 	MOVB         $0x01, AL
 	MOVB         AL, ret+40(FP)
 	VZEROUPPER
 	RET
+
+bad:
 	MOVB $0x00, AL
 	MOVB AL, ret+40(FP)
 	VZEROUPPER
@@ -9018,35 +9051,35 @@ TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock128<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop3<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst24<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -9061,25 +9094,25 @@ block:
 	VMOVDQU      (CX), Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPSRLW       $0x02, Y1, Y4
-	VPAND        turnCode2<>+0(SB), Y1, Y1
-	VPANDN       turnCode2<>+0(SB), Y4, Y5
-	VPAND        turnCode2<>+0(SB), Y4, Y4
+	VPAND        gridsConst14<>+0(SB), Y1, Y1
+	VPANDN       gridsConst14<>+0(SB), Y4, Y5
+	VPAND        gridsConst14<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x02, Y3, Y1
-	VPAND        turnCode2<>+0(SB), Y3, Y3
-	VPANDN       turnCode2<>+0(SB), Y1, Y6
-	VPAND        turnCode2<>+0(SB), Y1, Y1
+	VPAND        gridsConst14<>+0(SB), Y3, Y3
+	VPANDN       gridsConst14<>+0(SB), Y1, Y6
+	VPAND        gridsConst14<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
-	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
-	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -9136,10 +9169,10 @@ block:
 	VPSUBW       Y5, Y10, Y5
 	VPADDW       Y1, Y6, Y10
 	VPSUBW       Y1, Y6, Y1
-	VPSUBW       turnAdded2x128<>+0(SB), Y4, Y4
+	VPSUBW       gridsConst25<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -9150,8 +9183,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, (AX)
 	VCVTPS2PH    $0x00, Y4, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y9, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y9, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -9161,8 +9194,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y6, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y8, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y8, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y8, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -9172,8 +9205,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y6, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y10, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -9183,8 +9216,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 96(AX)
 	VCVTPS2PH    $0x00, Y6, 112(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       256(DI), Y4, Y4
@@ -9194,8 +9227,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 128(AX)
 	VCVTPS2PH    $0x00, Y3, 144(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -9205,8 +9238,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y4, 176(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     turnSums<>+0(SB), Y7, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -9216,8 +9249,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 192(AX)
 	VCVTPS2PH    $0x00, Y4, 208(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -9245,25 +9278,25 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA turnBlock128<>+0(SB)/4, $0x43000000
-DATA turnBlock128<>+4(SB)/4, $0x43000000
-DATA turnBlock128<>+8(SB)/4, $0x43000000
-DATA turnBlock128<>+12(SB)/4, $0x43000000
-DATA turnBlock128<>+16(SB)/4, $0x43000000
-DATA turnBlock128<>+20(SB)/4, $0x43000000
-DATA turnBlock128<>+24(SB)/4, $0x43000000
-DATA turnBlock128<>+28(SB)/4, $0x43000000
-GLOBL turnBlock128<>(SB), RODATA|NOPTR, $32
+DATA gridsConst24<>+0(SB)/4, $0x43000000
+DATA gridsConst24<>+4(SB)/4, $0x43000000
+DATA gridsConst24<>+8(SB)/4, $0x43000000
+DATA gridsConst24<>+12(SB)/4, $0x43000000
+DATA gridsConst24<>+16(SB)/4, $0x43000000
+DATA gridsConst24<>+20(SB)/4, $0x43000000
+DATA gridsConst24<>+24(SB)/4, $0x43000000
+DATA gridsConst24<>+28(SB)/4, $0x43000000
+GLOBL gridsConst24<>(SB), RODATA|NOPTR, $32
 
-DATA turnAdded2x128<>+0(SB)/4, $0x00000000
-DATA turnAdded2x128<>+4(SB)/4, $0x00600060
-DATA turnAdded2x128<>+8(SB)/4, $0x00000000
-DATA turnAdded2x128<>+12(SB)/4, $0x00000000
-DATA turnAdded2x128<>+16(SB)/4, $0x00000000
-DATA turnAdded2x128<>+20(SB)/4, $0x00000000
-DATA turnAdded2x128<>+24(SB)/4, $0x00000000
-DATA turnAdded2x128<>+28(SB)/4, $0x00000000
-GLOBL turnAdded2x128<>(SB), RODATA|NOPTR, $32
+DATA gridsConst25<>+0(SB)/4, $0x00000000
+DATA gridsConst25<>+4(SB)/4, $0x00600060
+DATA gridsConst25<>+8(SB)/4, $0x00000000
+DATA gridsConst25<>+12(SB)/4, $0x00000000
+DATA gridsConst25<>+16(SB)/4, $0x00000000
+DATA gridsConst25<>+20(SB)/4, $0x00000000
+DATA gridsConst25<>+24(SB)/4, $0x00000000
+DATA gridsConst25<>+28(SB)/4, $0x00000000
+GLOBL gridsConst25<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack4F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -9273,35 +9306,35 @@ TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock128<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop15<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst24<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -9314,29 +9347,29 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      turnWords4<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst18<>+0(SB), Y3, Y3
 	VPSRLW       $0x04, Y1, Y4
-	VPAND        turnCode4<>+0(SB), Y1, Y1
-	VPANDN       turnCode4<>+0(SB), Y4, Y5
-	VPAND        turnCode4<>+0(SB), Y4, Y4
+	VPAND        gridsConst19<>+0(SB), Y1, Y1
+	VPANDN       gridsConst19<>+0(SB), Y4, Y5
+	VPAND        gridsConst19<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x04, Y3, Y1
-	VPAND        turnCode4<>+0(SB), Y3, Y3
-	VPANDN       turnCode4<>+0(SB), Y1, Y6
-	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPAND        gridsConst19<>+0(SB), Y3, Y3
+	VPANDN       gridsConst19<>+0(SB), Y1, Y6
+	VPAND        gridsConst19<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
-	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
-	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -9393,10 +9426,10 @@ block:
 	VPSUBW       Y4, Y5, Y4
 	VPADDW       Y1, Y6, Y5
 	VPSUBW       Y1, Y6, Y1
-	VPSUBW       turnAdded4x128<>+0(SB), Y7, Y7
+	VPSUBW       gridsConst26<>+0(SB), Y7, Y7
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y7, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y7, Y7
+	VPMADDWD     gridsConst16<>+0(SB), Y7, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y7, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -9407,8 +9440,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, (AX)
 	VCVTPS2PH    $0x00, Y7, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y10, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y10, Y7
+	VPMADDWD     gridsConst16<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y10, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -9418,8 +9451,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 32(AX)
 	VCVTPS2PH    $0x00, Y7, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y8, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y8, Y7
+	VPMADDWD     gridsConst16<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y8, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       128(DI), Y6, Y6
@@ -9429,8 +9462,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 64(AX)
 	VCVTPS2PH    $0x00, Y7, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       192(DI), Y6, Y6
@@ -9440,8 +9473,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 96(AX)
 	VCVTPS2PH    $0x00, Y3, 112(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     turnSums<>+0(SB), Y9, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y9, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -9451,8 +9484,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 128(AX)
 	VCVTPS2PH    $0x00, Y6, 144(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y5
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y5
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -9462,8 +9495,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y5, 176(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -9473,8 +9506,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 192(AX)
 	VCVTPS2PH    $0x00, Y4, 208(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -9502,15 +9535,15 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA turnAdded4x128<>+0(SB)/4, $0x00000000
-DATA turnAdded4x128<>+4(SB)/4, $0x01e001e0
-DATA turnAdded4x128<>+8(SB)/4, $0x00000000
-DATA turnAdded4x128<>+12(SB)/4, $0x00000000
-DATA turnAdded4x128<>+16(SB)/4, $0x00000000
-DATA turnAdded4x128<>+20(SB)/4, $0x00000000
-DATA turnAdded4x128<>+24(SB)/4, $0x00000000
-DATA turnAdded4x128<>+28(SB)/4, $0x00000000
-GLOBL turnAdded4x128<>(SB), RODATA|NOPTR, $32
+DATA gridsConst26<>+0(SB)/4, $0x00000000
+DATA gridsConst26<>+4(SB)/4, $0x01e001e0
+DATA gridsConst26<>+8(SB)/4, $0x00000000
+DATA gridsConst26<>+12(SB)/4, $0x00000000
+DATA gridsConst26<>+16(SB)/4, $0x00000000
+DATA gridsConst26<>+20(SB)/4, $0x00000000
+DATA gridsConst26<>+24(SB)/4, $0x00000000
+DATA gridsConst26<>+28(SB)/4, $0x00000000
+GLOBL gridsConst26<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack8F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -9520,35 +9553,35 @@ TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock128<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop255<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst24<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -9561,21 +9594,21 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
 	VMOVDQU      64(CX), Y4
-	VPSHUFB      turnWords8<>+0(SB), Y4, Y4
+	VPSHUFB      gridsConst21<>+0(SB), Y4, Y4
 	VMOVDQU      96(CX), Y5
-	VPSHUFB      turnWords8<>+0(SB), Y5, Y5
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y6
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y7
-	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y8
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y9
-	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPSHUFB      gridsConst21<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y6
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y7
+	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y8
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y9
+	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
 	VPADDW       Y7, Y6, Y10
 	VPSUBW       Y7, Y6, Y7
 	VPADDW       Y3, Y1, Y6
@@ -9641,8 +9674,8 @@ block:
 	VPADDW       Y5, Y9, Y8
 	VPSUBW       Y5, Y9, Y5
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y6, Y9
-	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y6, Y9
+	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y0, Y9, Y9
 	VADDPS       Y2, Y9, Y9
@@ -9653,8 +9686,8 @@ block:
 	VCVTPS2PH    $0x00, Y9, (AX)
 	VCVTPS2PH    $0x00, Y6, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -9664,8 +9697,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 32(AX)
 	VCVTPS2PH    $0x00, Y4, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y10, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -9675,8 +9708,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y6, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -9686,8 +9719,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 96(AX)
 	VCVTPS2PH    $0x00, Y3, 112(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     turnSums<>+0(SB), Y7, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -9697,8 +9730,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 128(AX)
 	VCVTPS2PH    $0x00, Y4, 144(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -9708,8 +9741,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y1, 176(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     turnSums<>+0(SB), Y8, Y1
-	VPMADDWD     turnDifferences<>+0(SB), Y8, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y8, Y1
+	VPMADDWD     gridsConst17<>+0(SB), Y8, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       384(DI), Y1, Y1
@@ -9719,8 +9752,8 @@ block:
 	VCVTPS2PH    $0x00, Y1, 192(AX)
 	VCVTPS2PH    $0x00, Y3, 208(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y1
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y1
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       448(DI), Y1, Y1
@@ -9748,327 +9781,290 @@ bad:
 	VZEROUPPER
 	RET
 
-// func widenHadamardBF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+// func widenHadamardBF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·widenHadamardBF16x128AVX2(SB), $800-41
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         signs+16(FP), DX
-	VPXOR        Y0, Y0, Y0
-	VMOVDQU      Y0, 768(SP)
-	XORQ         BX, BX
-	VBROADCASTSS factor+32(FP), Y2
-	VMOVDQU      alternate1<>+0(SB), Y3
-	VMOVDQU      alternate2<>+0(SB), Y4
-	VMOVDQU      alternate4<>+0(SB), Y5
+TEXT ·widenHadamardBF16x128AVX2(SB), $768-41
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	XORQ    BX, BX
+	VMOVDQU alternate1<>+0(SB), Y0
+	VMOVDQU alternate2<>+0(SB), Y1
+	VMOVDQU alternate4<>+0(SB), Y2
 
 row:
+	MOVQ    blocks+32(FP), SI
+	MOVQ    signs+16(FP), DX
+	VMOVDQU signs<>+0(SB), Y4
+	VPXOR   Y3, Y3, Y3
+
+block:
 	PREFETCHT0   4096(CX)
-	VMOVDQU      (CX), Y0
-	VPXOR        (DX), Y0, Y0
-	VPSLLD       $0x10, Y0, Y1
-	VPAND        upperHalf<>+0(SB), Y0, Y0
-	VMOVDQU      32(CX), Y6
-	VPXOR        32(DX), Y6, Y6
-	VPSLLD       $0x10, Y6, Y7
-	VPAND        upperHalf<>+0(SB), Y6, Y6
+	VMOVDQU      (CX), Y5
+	VPXOR        (DX), Y5, Y5
+	VPSLLD       $0x10, Y5, Y6
+	VPAND        upperHalf<>+0(SB), Y5, Y5
+	VMOVDQU      32(CX), Y7
+	VPXOR        32(DX), Y7, Y7
+	VPSLLD       $0x10, Y7, Y8
+	VPAND        upperHalf<>+0(SB), Y7, Y7
 	PREFETCHT0   4160(CX)
-	VMOVDQU      64(CX), Y8
-	VPXOR        64(DX), Y8, Y8
-	VPSLLD       $0x10, Y8, Y9
-	VPAND        upperHalf<>+0(SB), Y8, Y8
-	VMOVDQU      96(CX), Y10
-	VPXOR        96(DX), Y10, Y10
-	VPSLLD       $0x10, Y10, Y11
-	VPAND        upperHalf<>+0(SB), Y10, Y10
-	VADDPS       Y0, Y1, Y12
-	VFNMADD132PS one<>+0(SB), Y1, Y0
-	VADDPS       Y6, Y7, Y1
-	VFNMADD132PS one<>+0(SB), Y7, Y6
-	VADDPS       Y8, Y9, Y7
-	VFNMADD132PS one<>+0(SB), Y9, Y8
-	VADDPS       Y10, Y11, Y9
-	VFNMADD132PS one<>+0(SB), Y11, Y10
-	VPERMILPS    $0xb1, Y12, Y11
-	VFMADD132PS  Y3, Y11, Y12
-	VPERMILPS    $0xb1, Y0, Y11
-	VFMADD132PS  Y3, Y11, Y0
-	VPERMILPS    $0xb1, Y1, Y11
-	VFMADD132PS  Y3, Y11, Y1
-	VPERMILPS    $0xb1, Y6, Y11
-	VFMADD132PS  Y3, Y11, Y6
-	VPERMILPS    $0xb1, Y7, Y11
-	VFMADD132PS  Y3, Y11, Y7
-	VPERMILPS    $0xb1, Y8, Y11
-	VFMADD132PS  Y3, Y11, Y8
-	VPERMILPS    $0xb1, Y9, Y11
-	VFMADD132PS  Y3, Y11, Y9
-	VPERMILPS    $0xb1, Y10, Y11
-	VFMADD132PS  Y3, Y11, Y10
-	VPERMILPS    $0x4e, Y12, Y11
-	VFMADD132PS  Y4, Y11, Y12
-	VPERMILPS    $0x4e, Y0, Y11
-	VFMADD132PS  Y4, Y11, Y0
-	VPERMILPS    $0x4e, Y1, Y11
-	VFMADD132PS  Y4, Y11, Y1
-	VPERMILPS    $0x4e, Y6, Y11
-	VFMADD132PS  Y4, Y11, Y6
-	VPERMILPS    $0x4e, Y7, Y11
-	VFMADD132PS  Y4, Y11, Y7
-	VPERMILPS    $0x4e, Y8, Y11
-	VFMADD132PS  Y4, Y11, Y8
-	VPERMILPS    $0x4e, Y9, Y11
-	VFMADD132PS  Y4, Y11, Y9
-	VPERMILPS    $0x4e, Y10, Y11
-	VFMADD132PS  Y4, Y11, Y10
-	VPERMPD      $0x4e, Y12, Y11
-	VFMADD132PS  Y5, Y11, Y12
-	VPERMPD      $0x4e, Y0, Y11
-	VFMADD132PS  Y5, Y11, Y0
-	VPERMPD      $0x4e, Y1, Y11
-	VFMADD132PS  Y5, Y11, Y1
-	VPERMPD      $0x4e, Y6, Y11
-	VFMADD132PS  Y5, Y11, Y6
-	VPERMPD      $0x4e, Y7, Y11
-	VFMADD132PS  Y5, Y11, Y7
-	VPERMPD      $0x4e, Y8, Y11
-	VFMADD132PS  Y5, Y11, Y8
-	VPERMPD      $0x4e, Y9, Y11
-	VFMADD132PS  Y5, Y11, Y9
-	VPERMPD      $0x4e, Y10, Y11
-	VFMADD132PS  Y5, Y11, Y10
-	VADDPS       Y1, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y1
-	VADDPS       Y6, Y0, Y12
-	VFNMADD132PS one<>+0(SB), Y0, Y6
-	VADDPS       Y9, Y7, Y0
-	VFNMADD132PS one<>+0(SB), Y7, Y9
-	VADDPS       Y10, Y8, Y7
-	VFNMADD132PS one<>+0(SB), Y8, Y10
-	VADDPS       Y0, Y11, Y8
-	VFNMADD132PS one<>+0(SB), Y11, Y0
-	VADDPS       Y7, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y7
-	VADDPS       Y9, Y1, Y12
-	VFNMADD132PS one<>+0(SB), Y1, Y9
-	VADDPS       Y10, Y6, Y1
-	VFNMADD132PS one<>+0(SB), Y6, Y10
-	VMOVUPS      Y8, (SP)
-	VMOVUPS      Y11, 32(SP)
-	VMOVUPS      Y12, 64(SP)
-	VMOVUPS      Y1, 96(SP)
-	VMOVUPS      Y0, 128(SP)
-	VMOVUPS      Y7, 160(SP)
-	VMOVUPS      Y9, 192(SP)
-	VMOVUPS      Y10, 224(SP)
-	PREFETCHT0   4224(CX)
-	VMOVDQU      128(CX), Y0
-	VPXOR        128(DX), Y0, Y0
-	VPSLLD       $0x10, Y0, Y1
-	VPAND        upperHalf<>+0(SB), Y0, Y8
-	VMOVDQU      160(CX), Y0
-	VPXOR        160(DX), Y0, Y0
-	VPSLLD       $0x10, Y0, Y9
-	VPAND        upperHalf<>+0(SB), Y0, Y0
-	PREFETCHT0   4288(CX)
-	VMOVDQU      192(CX), Y6
-	VPXOR        192(DX), Y6, Y6
-	VPSLLD       $0x10, Y6, Y7
-	VPAND        upperHalf<>+0(SB), Y6, Y10
-	VMOVDQU      224(CX), Y6
-	VPXOR        224(DX), Y6, Y6
-	VPSLLD       $0x10, Y6, Y11
-	VPAND        upperHalf<>+0(SB), Y6, Y6
-	VADDPS       Y8, Y1, Y12
-	VFNMADD132PS one<>+0(SB), Y1, Y8
-	VADDPS       Y0, Y9, Y1
-	VFNMADD132PS one<>+0(SB), Y9, Y0
-	VADDPS       Y10, Y7, Y9
-	VFNMADD132PS one<>+0(SB), Y7, Y10
-	VADDPS       Y6, Y11, Y7
-	VFNMADD132PS one<>+0(SB), Y11, Y6
-	VPERMILPS    $0xb1, Y12, Y11
-	VFMADD132PS  Y3, Y11, Y12
-	VPERMILPS    $0xb1, Y8, Y11
-	VFMADD132PS  Y3, Y11, Y8
-	VPERMILPS    $0xb1, Y1, Y11
-	VFMADD132PS  Y3, Y11, Y1
-	VPERMILPS    $0xb1, Y0, Y11
-	VFMADD132PS  Y3, Y11, Y0
-	VPERMILPS    $0xb1, Y9, Y11
-	VFMADD132PS  Y3, Y11, Y9
-	VPERMILPS    $0xb1, Y10, Y11
-	VFMADD132PS  Y3, Y11, Y10
-	VPERMILPS    $0xb1, Y7, Y11
-	VFMADD132PS  Y3, Y11, Y7
-	VPERMILPS    $0xb1, Y6, Y11
-	VFMADD132PS  Y3, Y11, Y6
-	VPERMILPS    $0x4e, Y12, Y11
-	VFMADD132PS  Y4, Y11, Y12
-	VPERMILPS    $0x4e, Y8, Y11
-	VFMADD132PS  Y4, Y11, Y8
-	VPERMILPS    $0x4e, Y1, Y11
-	VFMADD132PS  Y4, Y11, Y1
-	VPERMILPS    $0x4e, Y0, Y11
-	VFMADD132PS  Y4, Y11, Y0
-	VPERMILPS    $0x4e, Y9, Y11
-	VFMADD132PS  Y4, Y11, Y9
-	VPERMILPS    $0x4e, Y10, Y11
-	VFMADD132PS  Y4, Y11, Y10
-	VPERMILPS    $0x4e, Y7, Y11
-	VFMADD132PS  Y4, Y11, Y7
-	VPERMILPS    $0x4e, Y6, Y11
-	VFMADD132PS  Y4, Y11, Y6
-	VPERMPD      $0x4e, Y12, Y11
-	VFMADD132PS  Y5, Y11, Y12
-	VPERMPD      $0x4e, Y8, Y11
-	VFMADD132PS  Y5, Y11, Y8
-	VPERMPD      $0x4e, Y1, Y11
-	VFMADD132PS  Y5, Y11, Y1
-	VPERMPD      $0x4e, Y0, Y11
-	VFMADD132PS  Y5, Y11, Y0
-	VPERMPD      $0x4e, Y9, Y11
-	VFMADD132PS  Y5, Y11, Y9
-	VPERMPD      $0x4e, Y10, Y11
-	VFMADD132PS  Y5, Y11, Y10
-	VPERMPD      $0x4e, Y7, Y11
-	VFMADD132PS  Y5, Y11, Y7
-	VPERMPD      $0x4e, Y6, Y11
-	VFMADD132PS  Y5, Y11, Y6
-	VADDPS       Y1, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y1
-	VADDPS       Y0, Y8, Y12
-	VFNMADD132PS one<>+0(SB), Y8, Y0
-	VADDPS       Y7, Y9, Y8
-	VFNMADD132PS one<>+0(SB), Y9, Y7
-	VADDPS       Y6, Y10, Y9
-	VFNMADD132PS one<>+0(SB), Y10, Y6
-	VADDPS       Y8, Y11, Y10
-	VFNMADD132PS one<>+0(SB), Y11, Y8
-	VADDPS       Y9, Y12, Y11
-	VFNMADD132PS one<>+0(SB), Y12, Y9
-	VADDPS       Y7, Y1, Y12
-	VFNMADD132PS one<>+0(SB), Y1, Y7
-	VADDPS       Y6, Y0, Y13
-	VFNMADD132PS one<>+0(SB), Y0, Y6
-	VMOVDQU      (SP), Y0
-	VADDPS       Y10, Y0, Y1
-	VFNMADD132PS one<>+0(SB), Y0, Y10
-	VMULPS       Y2, Y1, Y1
-	VMOVUPS      Y1, (AX)
-	VMOVAPS      Y1, Y0
-	VMOVAPS      Y1, Y1
-	VMULPS       Y2, Y10, Y10
-	VMOVUPS      Y10, 256(AX)
-	VMINPS       Y10, Y0, Y0
-	VMAXPS       Y10, Y1, Y1
-	VMOVDQU      32(SP), Y10
-	VADDPS       Y11, Y10, Y14
-	VFNMADD132PS one<>+0(SB), Y10, Y11
-	VMULPS       Y2, Y14, Y14
-	VMOVUPS      Y14, 32(AX)
-	VMINPS       Y14, Y0, Y0
-	VMAXPS       Y14, Y1, Y1
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 288(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMOVDQU      64(SP), Y10
-	VADDPS       Y12, Y10, Y11
-	VFNMADD132PS one<>+0(SB), Y10, Y12
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 64(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y12, Y12
-	VMOVUPS      Y12, 320(AX)
-	VMINPS       Y12, Y0, Y0
-	VMAXPS       Y12, Y1, Y1
-	VMOVDQU      96(SP), Y10
-	VADDPS       Y13, Y10, Y11
-	VFNMADD132PS one<>+0(SB), Y10, Y13
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 96(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y13, Y13
-	VMOVUPS      Y13, 352(AX)
-	VMINPS       Y13, Y0, Y0
-	VMAXPS       Y13, Y1, Y1
-	VMOVDQU      128(SP), Y10
-	VADDPS       Y8, Y10, Y11
-	VFNMADD132PS one<>+0(SB), Y10, Y8
-	VMULPS       Y2, Y11, Y11
-	VMOVUPS      Y11, 128(AX)
-	VMINPS       Y11, Y0, Y0
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 384(AX)
-	VMINPS       Y8, Y0, Y0
-	VMAXPS       Y8, Y1, Y1
-	VMOVDQU      160(SP), Y8
-	VADDPS       Y9, Y8, Y10
-	VFNMADD132PS one<>+0(SB), Y8, Y9
-	VMULPS       Y2, Y10, Y10
-	VMOVUPS      Y10, 160(AX)
-	VMINPS       Y10, Y0, Y0
-	VMAXPS       Y10, Y1, Y1
-	VMULPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 416(AX)
-	VMINPS       Y9, Y0, Y0
-	VMAXPS       Y9, Y1, Y1
-	VMOVDQU      192(SP), Y8
-	VADDPS       Y7, Y8, Y9
+	VMOVDQU      64(CX), Y9
+	VPXOR        64(DX), Y9, Y9
+	VPSLLD       $0x10, Y9, Y10
+	VPAND        upperHalf<>+0(SB), Y9, Y9
+	VMOVDQU      96(CX), Y11
+	VPXOR        96(DX), Y11, Y11
+	VPSLLD       $0x10, Y11, Y12
+	VPAND        upperHalf<>+0(SB), Y11, Y11
+	VADDPS       Y5, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y5
+	VADDPS       Y7, Y8, Y6
 	VFNMADD132PS one<>+0(SB), Y8, Y7
-	VMULPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 192(AX)
-	VMINPS       Y9, Y0, Y0
-	VMAXPS       Y9, Y1, Y1
-	VMULPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 448(AX)
-	VMINPS       Y7, Y0, Y0
-	VMAXPS       Y7, Y1, Y1
-	VMOVDQU      224(SP), Y7
-	VADDPS       Y6, Y7, Y8
+	VADDPS       Y9, Y10, Y8
+	VFNMADD132PS one<>+0(SB), Y10, Y9
+	VADDPS       Y11, Y12, Y10
+	VFNMADD132PS one<>+0(SB), Y12, Y11
+	VPERMILPS    $0xb1, Y13, Y12
+	VFMADD132PS  Y0, Y12, Y13
+	VPERMILPS    $0xb1, Y5, Y12
+	VFMADD132PS  Y0, Y12, Y5
+	VPERMILPS    $0xb1, Y6, Y12
+	VFMADD132PS  Y0, Y12, Y6
+	VPERMILPS    $0xb1, Y7, Y12
+	VFMADD132PS  Y0, Y12, Y7
+	VPERMILPS    $0xb1, Y8, Y12
+	VFMADD132PS  Y0, Y12, Y8
+	VPERMILPS    $0xb1, Y9, Y12
+	VFMADD132PS  Y0, Y12, Y9
+	VPERMILPS    $0xb1, Y10, Y12
+	VFMADD132PS  Y0, Y12, Y10
+	VPERMILPS    $0xb1, Y11, Y12
+	VFMADD132PS  Y0, Y12, Y11
+	VPERMILPS    $0x4e, Y13, Y12
+	VFMADD132PS  Y1, Y12, Y13
+	VPERMILPS    $0x4e, Y5, Y12
+	VFMADD132PS  Y1, Y12, Y5
+	VPERMILPS    $0x4e, Y6, Y12
+	VFMADD132PS  Y1, Y12, Y6
+	VPERMILPS    $0x4e, Y7, Y12
+	VFMADD132PS  Y1, Y12, Y7
+	VPERMILPS    $0x4e, Y8, Y12
+	VFMADD132PS  Y1, Y12, Y8
+	VPERMILPS    $0x4e, Y9, Y12
+	VFMADD132PS  Y1, Y12, Y9
+	VPERMILPS    $0x4e, Y10, Y12
+	VFMADD132PS  Y1, Y12, Y10
+	VPERMILPS    $0x4e, Y11, Y12
+	VFMADD132PS  Y1, Y12, Y11
+	VPERMPD      $0x4e, Y13, Y12
+	VFMADD132PS  Y2, Y12, Y13
+	VPERMPD      $0x4e, Y5, Y12
+	VFMADD132PS  Y2, Y12, Y5
+	VPERMPD      $0x4e, Y6, Y12
+	VFMADD132PS  Y2, Y12, Y6
+	VPERMPD      $0x4e, Y7, Y12
+	VFMADD132PS  Y2, Y12, Y7
+	VPERMPD      $0x4e, Y8, Y12
+	VFMADD132PS  Y2, Y12, Y8
+	VPERMPD      $0x4e, Y9, Y12
+	VFMADD132PS  Y2, Y12, Y9
+	VPERMPD      $0x4e, Y10, Y12
+	VFMADD132PS  Y2, Y12, Y10
+	VPERMPD      $0x4e, Y11, Y12
+	VFMADD132PS  Y2, Y12, Y11
+	VADDPS       Y6, Y13, Y12
+	VFNMADD132PS one<>+0(SB), Y13, Y6
+	VADDPS       Y7, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y7
+	VADDPS       Y10, Y8, Y5
+	VFNMADD132PS one<>+0(SB), Y8, Y10
+	VADDPS       Y11, Y9, Y8
+	VFNMADD132PS one<>+0(SB), Y9, Y11
+	VADDPS       Y5, Y12, Y9
+	VFNMADD132PS one<>+0(SB), Y12, Y5
+	VADDPS       Y8, Y13, Y12
+	VFNMADD132PS one<>+0(SB), Y13, Y8
+	VADDPS       Y10, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y10
+	VADDPS       Y11, Y7, Y6
+	VFNMADD132PS one<>+0(SB), Y7, Y11
+	VMOVUPS      Y9, (SP)
+	VMOVUPS      Y12, 32(SP)
+	VMOVUPS      Y13, 64(SP)
+	VMOVUPS      Y6, 96(SP)
+	VMOVUPS      Y5, 128(SP)
+	VMOVUPS      Y8, 160(SP)
+	VMOVUPS      Y10, 192(SP)
+	VMOVUPS      Y11, 224(SP)
+	PREFETCHT0   4224(CX)
+	VMOVDQU      128(CX), Y5
+	VPXOR        128(DX), Y5, Y5
+	VPSLLD       $0x10, Y5, Y6
+	VPAND        upperHalf<>+0(SB), Y5, Y5
+	VMOVDQU      160(CX), Y7
+	VPXOR        160(DX), Y7, Y7
+	VPSLLD       $0x10, Y7, Y8
+	VPAND        upperHalf<>+0(SB), Y7, Y7
+	PREFETCHT0   4288(CX)
+	VMOVDQU      192(CX), Y9
+	VPXOR        192(DX), Y9, Y9
+	VPSLLD       $0x10, Y9, Y10
+	VPAND        upperHalf<>+0(SB), Y9, Y9
+	VMOVDQU      224(CX), Y11
+	VPXOR        224(DX), Y11, Y11
+	VPSLLD       $0x10, Y11, Y12
+	VPAND        upperHalf<>+0(SB), Y11, Y11
+	VADDPS       Y5, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y5
+	VADDPS       Y7, Y8, Y6
+	VFNMADD132PS one<>+0(SB), Y8, Y7
+	VADDPS       Y9, Y10, Y8
+	VFNMADD132PS one<>+0(SB), Y10, Y9
+	VADDPS       Y11, Y12, Y10
+	VFNMADD132PS one<>+0(SB), Y12, Y11
+	VPERMILPS    $0xb1, Y13, Y12
+	VFMADD132PS  Y0, Y12, Y13
+	VPERMILPS    $0xb1, Y5, Y12
+	VFMADD132PS  Y0, Y12, Y5
+	VPERMILPS    $0xb1, Y6, Y12
+	VFMADD132PS  Y0, Y12, Y6
+	VPERMILPS    $0xb1, Y7, Y12
+	VFMADD132PS  Y0, Y12, Y7
+	VPERMILPS    $0xb1, Y8, Y12
+	VFMADD132PS  Y0, Y12, Y8
+	VPERMILPS    $0xb1, Y9, Y12
+	VFMADD132PS  Y0, Y12, Y9
+	VPERMILPS    $0xb1, Y10, Y12
+	VFMADD132PS  Y0, Y12, Y10
+	VPERMILPS    $0xb1, Y11, Y12
+	VFMADD132PS  Y0, Y12, Y11
+	VPERMILPS    $0x4e, Y13, Y12
+	VFMADD132PS  Y1, Y12, Y13
+	VPERMILPS    $0x4e, Y5, Y12
+	VFMADD132PS  Y1, Y12, Y5
+	VPERMILPS    $0x4e, Y6, Y12
+	VFMADD132PS  Y1, Y12, Y6
+	VPERMILPS    $0x4e, Y7, Y12
+	VFMADD132PS  Y1, Y12, Y7
+	VPERMILPS    $0x4e, Y8, Y12
+	VFMADD132PS  Y1, Y12, Y8
+	VPERMILPS    $0x4e, Y9, Y12
+	VFMADD132PS  Y1, Y12, Y9
+	VPERMILPS    $0x4e, Y10, Y12
+	VFMADD132PS  Y1, Y12, Y10
+	VPERMILPS    $0x4e, Y11, Y12
+	VFMADD132PS  Y1, Y12, Y11
+	VPERMPD      $0x4e, Y13, Y12
+	VFMADD132PS  Y2, Y12, Y13
+	VPERMPD      $0x4e, Y5, Y12
+	VFMADD132PS  Y2, Y12, Y5
+	VPERMPD      $0x4e, Y6, Y12
+	VFMADD132PS  Y2, Y12, Y6
+	VPERMPD      $0x4e, Y7, Y12
+	VFMADD132PS  Y2, Y12, Y7
+	VPERMPD      $0x4e, Y8, Y12
+	VFMADD132PS  Y2, Y12, Y8
+	VPERMPD      $0x4e, Y9, Y12
+	VFMADD132PS  Y2, Y12, Y9
+	VPERMPD      $0x4e, Y10, Y12
+	VFMADD132PS  Y2, Y12, Y10
+	VPERMPD      $0x4e, Y11, Y12
+	VFMADD132PS  Y2, Y12, Y11
+	VADDPS       Y6, Y13, Y12
+	VFNMADD132PS one<>+0(SB), Y13, Y6
+	VADDPS       Y7, Y5, Y13
+	VFNMADD132PS one<>+0(SB), Y5, Y7
+	VADDPS       Y10, Y8, Y5
+	VFNMADD132PS one<>+0(SB), Y8, Y10
+	VADDPS       Y11, Y9, Y8
+	VFNMADD132PS one<>+0(SB), Y9, Y11
+	VADDPS       Y5, Y12, Y9
+	VFNMADD132PS one<>+0(SB), Y12, Y5
+	VADDPS       Y8, Y13, Y12
+	VFNMADD132PS one<>+0(SB), Y13, Y8
+	VADDPS       Y10, Y6, Y13
+	VFNMADD132PS one<>+0(SB), Y6, Y10
+	VADDPS       Y11, Y7, Y6
+	VFNMADD132PS one<>+0(SB), Y7, Y11
+	VMOVDQU      (SP), Y7
+	VADDPS       Y9, Y7, Y14
+	VFNMADD132PS one<>+0(SB), Y7, Y9
+	VMOVUPS      Y14, (AX)
+	VPMAXUD      Y14, Y3, Y3
+	VPMAXSD      Y14, Y4, Y4
+	VMOVUPS      Y9, 256(AX)
+	VPMAXUD      Y9, Y3, Y3
+	VPMAXSD      Y9, Y4, Y4
+	VMOVDQU      32(SP), Y7
+	VADDPS       Y12, Y7, Y9
+	VFNMADD132PS one<>+0(SB), Y7, Y12
+	VMOVUPS      Y9, 32(AX)
+	VPMAXUD      Y9, Y3, Y3
+	VPMAXSD      Y9, Y4, Y4
+	VMOVUPS      Y12, 288(AX)
+	VPMAXUD      Y12, Y3, Y3
+	VPMAXSD      Y12, Y4, Y4
+	VMOVDQU      64(SP), Y7
+	VADDPS       Y13, Y7, Y9
+	VFNMADD132PS one<>+0(SB), Y7, Y13
+	VMOVUPS      Y9, 64(AX)
+	VPMAXUD      Y9, Y3, Y3
+	VPMAXSD      Y9, Y4, Y4
+	VMOVUPS      Y13, 320(AX)
+	VPMAXUD      Y13, Y3, Y3
+	VPMAXSD      Y13, Y4, Y4
+	VMOVDQU      96(SP), Y7
+	VADDPS       Y6, Y7, Y9
 	VFNMADD132PS one<>+0(SB), Y7, Y6
-	VMULPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 224(AX)
-	VMINPS       Y8, Y0, Y0
-	VMAXPS       Y8, Y1, Y1
-	VMULPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 480(AX)
-	VMINPS       Y6, Y0, Y0
-	VMAXPS       Y6, Y1, Y1
-	VMOVUPS      Y0, 256(SP)(BX*1)
-	VMOVUPS      Y1, 512(SP)(BX*1)
-	VMOVDQU      768(SP), Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        (CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        32(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        64(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        96(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        128(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        160(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        192(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      magnitude16<>+0(SB), Y1
-	VPAND        224(CX), Y1, Y1
-	VPMAXUW      Y1, Y0, Y0
-	VMOVDQU      Y0, 768(SP)
+	VMOVUPS      Y9, 96(AX)
+	VPMAXUD      Y9, Y3, Y3
+	VPMAXSD      Y9, Y4, Y4
+	VMOVUPS      Y6, 352(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVDQU      128(SP), Y6
+	VADDPS       Y5, Y6, Y7
+	VFNMADD132PS one<>+0(SB), Y6, Y5
+	VMOVUPS      Y7, 128(AX)
+	VPMAXUD      Y7, Y3, Y3
+	VPMAXSD      Y7, Y4, Y4
+	VMOVUPS      Y5, 384(AX)
+	VPMAXUD      Y5, Y3, Y3
+	VPMAXSD      Y5, Y4, Y4
+	VMOVDQU      160(SP), Y5
+	VADDPS       Y8, Y5, Y6
+	VFNMADD132PS one<>+0(SB), Y5, Y8
+	VMOVUPS      Y6, 160(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y8, 416(AX)
+	VPMAXUD      Y8, Y3, Y3
+	VPMAXSD      Y8, Y4, Y4
+	VMOVDQU      192(SP), Y5
+	VADDPS       Y10, Y5, Y6
+	VFNMADD132PS one<>+0(SB), Y5, Y10
+	VMOVUPS      Y6, 192(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y10, 448(AX)
+	VPMAXUD      Y10, Y3, Y3
+	VPMAXSD      Y10, Y4, Y4
+	VMOVDQU      224(SP), Y5
+	VADDPS       Y11, Y5, Y6
+	VFNMADD132PS one<>+0(SB), Y5, Y11
+	VMOVUPS      Y6, 224(AX)
+	VPMAXUD      Y6, Y3, Y3
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      Y11, 480(AX)
+	VPMAXUD      Y11, Y3, Y3
+	VPMAXSD      Y11, Y4, Y4
 	ADDQ         $0x00000200, AX
 	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         SI
+	JNZ          block
+	VMOVUPS      Y3, 256(SP)(BX*1)
+	VMOVUPS      Y4, 512(SP)(BX*1)
 	ADDQ         $0x00000020, BX
 	CMPQ         BX, $0x00000100
 	JNE          row
@@ -10077,67 +10073,65 @@ row:
 	VMOVDQU      384(SP), Y1
 	VPERM2I128   $0x31, Y1, Y0, Y2
 	VINSERTI128  $0x01, X1, Y0, Y0
-	VMINPS       Y2, Y0, Y0
+	VPMAXUD      Y2, Y0, Y0
 	VMOVDQU      288(SP), Y1
 	VMOVDQU      416(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMINPS       Y3, Y1, Y1
+	VPMAXUD      Y3, Y1, Y1
 	VMOVDQU      320(SP), Y2
 	VMOVDQU      448(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMINPS       Y4, Y2, Y2
+	VPMAXUD      Y4, Y2, Y2
 	VMOVDQU      352(SP), Y3
 	VMOVDQU      480(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMINPS       Y5, Y3, Y3
+	VPMAXUD      Y5, Y3, Y3
 	VPUNPCKHQDQ  Y1, Y0, Y4
 	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMINPS       Y4, Y0, Y0
+	VPMAXUD      Y4, Y0, Y0
 	VPUNPCKHQDQ  Y3, Y2, Y1
 	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMINPS       Y1, Y2, Y2
+	VPMAXUD      Y1, Y2, Y2
 	VSHUFPS      $0xdd, Y2, Y0, Y1
 	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMINPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)
-	VMOVDQU      512(SP), Y0
-	VMOVDQU      640(SP), Y1
-	VPERM2I128   $0x31, Y1, Y0, Y2
-	VINSERTI128  $0x01, X1, Y0, Y0
-	VMAXPS       Y2, Y0, Y0
-	VMOVDQU      544(SP), Y1
-	VMOVDQU      672(SP), Y2
+	VPMAXUD      Y1, Y0, Y0
+	VMOVDQU      512(SP), Y1
+	VMOVDQU      640(SP), Y2
 	VPERM2I128   $0x31, Y2, Y1, Y3
 	VINSERTI128  $0x01, X2, Y1, Y1
-	VMAXPS       Y3, Y1, Y1
-	VMOVDQU      576(SP), Y2
-	VMOVDQU      704(SP), Y3
+	VPMAXSD      Y3, Y1, Y1
+	VMOVDQU      544(SP), Y2
+	VMOVDQU      672(SP), Y3
 	VPERM2I128   $0x31, Y3, Y2, Y4
 	VINSERTI128  $0x01, X3, Y2, Y2
-	VMAXPS       Y4, Y2, Y2
-	VMOVDQU      608(SP), Y3
-	VMOVDQU      736(SP), Y4
+	VPMAXSD      Y4, Y2, Y2
+	VMOVDQU      576(SP), Y3
+	VMOVDQU      704(SP), Y4
 	VPERM2I128   $0x31, Y4, Y3, Y5
 	VINSERTI128  $0x01, X4, Y3, Y3
-	VMAXPS       Y5, Y3, Y3
-	VPUNPCKHQDQ  Y1, Y0, Y4
-	VPUNPCKLQDQ  Y1, Y0, Y0
-	VMAXPS       Y4, Y0, Y0
-	VPUNPCKHQDQ  Y3, Y2, Y1
-	VPUNPCKLQDQ  Y3, Y2, Y2
-	VMAXPS       Y1, Y2, Y2
-	VSHUFPS      $0xdd, Y2, Y0, Y1
-	VSHUFPS      $0x88, Y2, Y0, Y0
-	VMAXPS       Y1, Y0, Y0
-	VMOVUPS      Y0, 32(AX)
-	VMOVDQU      768(SP), Y0
-	VPMINUW      tame16<>+0(SB), Y0, Y1
-	VPCMPEQW     Y1, Y0, Y1
-	VPMOVMSKB    Y1, AX
-	CMPL         AX, $0xffffffff
+	VPMAXSD      Y5, Y3, Y3
+	VMOVDQU      608(SP), Y4
+	VMOVDQU      736(SP), Y5
+	VPERM2I128   $0x31, Y5, Y4, Y6
+	VINSERTI128  $0x01, X5, Y4, Y4
+	VPMAXSD      Y6, Y4, Y4
+	VPUNPCKHQDQ  Y2, Y1, Y5
+	VPUNPCKLQDQ  Y2, Y1, Y1
+	VPMAXSD      Y5, Y1, Y1
+	VPUNPCKHQDQ  Y4, Y3, Y2
+	VPUNPCKLQDQ  Y4, Y3, Y3
+	VPMAXSD      Y2, Y3, Y3
+	VSHUFPS      $0xdd, Y3, Y1, Y2
+	VSHUFPS      $0x88, Y3, Y1, Y1
+	VPMAXSD      Y2, Y1, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VPANDN       Y0, Y1, Y0
+	VMOVMSKPS    Y0, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	MOVB         $0x01, AL
 	MOVB         AL, ret+40(FP)
@@ -10158,35 +10152,35 @@ TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock128<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop3<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst24<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -10201,25 +10195,25 @@ block:
 	VMOVDQU      (CX), Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPSRLW       $0x02, Y1, Y4
-	VPAND        turnCode2<>+0(SB), Y1, Y1
-	VPANDN       turnCode2<>+0(SB), Y4, Y5
-	VPAND        turnCode2<>+0(SB), Y4, Y4
+	VPAND        gridsConst14<>+0(SB), Y1, Y1
+	VPANDN       gridsConst14<>+0(SB), Y4, Y5
+	VPAND        gridsConst14<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x02, Y3, Y1
-	VPAND        turnCode2<>+0(SB), Y3, Y3
-	VPANDN       turnCode2<>+0(SB), Y1, Y6
-	VPAND        turnCode2<>+0(SB), Y1, Y1
+	VPAND        gridsConst14<>+0(SB), Y3, Y3
+	VPANDN       gridsConst14<>+0(SB), Y1, Y6
+	VPAND        gridsConst14<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
-	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
-	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -10276,10 +10270,10 @@ block:
 	VPSUBW       Y5, Y10, Y5
 	VPADDW       Y1, Y6, Y10
 	VPSUBW       Y1, Y6, Y1
-	VPSUBW       turnAdded2x128<>+0(SB), Y4, Y4
+	VPSUBW       gridsConst25<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -10288,21 +10282,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       32(DI), Y4, Y4
 	VPSRLD       $0x10, Y6, Y11
-	VPAND        turnLowest<>+0(SB), Y11, Y11
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y11, Y11
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y11, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPSRLD       $0x10, Y4, Y11
-	VPAND        turnLowest<>+0(SB), Y11, Y11
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y11, Y11
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y11, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y9, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y9, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -10310,21 +10304,21 @@ block:
 	VMULPS       Y0, Y6, Y6
 	VMULPS       96(DI), Y6, Y6
 	VPSRLD       $0x10, Y4, Y9
-	VPAND        turnLowest<>+0(SB), Y9, Y9
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y9, Y9
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y9, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y6, Y9
-	VPAND        turnLowest<>+0(SB), Y9, Y9
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y9, Y9
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y9, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y8, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y8, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y8, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -10332,21 +10326,21 @@ block:
 	VMULPS       Y0, Y6, Y6
 	VMULPS       160(DI), Y6, Y6
 	VPSRLD       $0x10, Y4, Y8
-	VPAND        turnLowest<>+0(SB), Y8, Y8
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y8, Y8
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y8, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y6, Y8
-	VPAND        turnLowest<>+0(SB), Y8, Y8
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y8, Y8
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y8, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y10, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -10354,21 +10348,21 @@ block:
 	VMULPS       Y0, Y6, Y6
 	VMULPS       224(DI), Y6, Y6
 	VPSRLD       $0x10, Y4, Y8
-	VPAND        turnLowest<>+0(SB), Y8, Y8
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y8, Y8
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y8, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y6, Y8
-	VPAND        turnLowest<>+0(SB), Y8, Y8
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y8, Y8
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y8, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 96(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       256(DI), Y4, Y4
@@ -10376,21 +10370,21 @@ block:
 	VMULPS       Y0, Y3, Y3
 	VMULPS       288(DI), Y3, Y3
 	VPSRLD       $0x10, Y4, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y6, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y3, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y6, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 128(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -10398,21 +10392,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       352(DI), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y5, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y4, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y5, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 160(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     turnSums<>+0(SB), Y7, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -10420,21 +10414,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       416(DI), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y5, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y4, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y5, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 192(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -10442,13 +10436,13 @@ block:
 	VMULPS       Y0, Y1, Y1
 	VMULPS       480(DI), Y1, Y1
 	VPSRLD       $0x10, Y3, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y0, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y1, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y1, Y1
 	VPADDD       Y0, Y1, Y1
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
@@ -10481,35 +10475,35 @@ TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock128<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop15<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst24<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -10522,29 +10516,29 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords4<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      turnWords4<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst18<>+0(SB), Y3, Y3
 	VPSRLW       $0x04, Y1, Y4
-	VPAND        turnCode4<>+0(SB), Y1, Y1
-	VPANDN       turnCode4<>+0(SB), Y4, Y5
-	VPAND        turnCode4<>+0(SB), Y4, Y4
+	VPAND        gridsConst19<>+0(SB), Y1, Y1
+	VPANDN       gridsConst19<>+0(SB), Y4, Y5
+	VPAND        gridsConst19<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x04, Y3, Y1
-	VPAND        turnCode4<>+0(SB), Y3, Y3
-	VPANDN       turnCode4<>+0(SB), Y1, Y6
-	VPAND        turnCode4<>+0(SB), Y1, Y1
+	VPAND        gridsConst19<>+0(SB), Y3, Y3
+	VPANDN       gridsConst19<>+0(SB), Y1, Y6
+	VPAND        gridsConst19<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y3
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y7
-	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y8
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y6, Y9
-	VPMADDUBSW   turnSigns<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -10601,10 +10595,10 @@ block:
 	VPSUBW       Y4, Y5, Y4
 	VPADDW       Y1, Y6, Y5
 	VPSUBW       Y1, Y6, Y1
-	VPSUBW       turnAdded4x128<>+0(SB), Y7, Y7
+	VPSUBW       gridsConst26<>+0(SB), Y7, Y7
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y7, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y7, Y7
+	VPMADDWD     gridsConst16<>+0(SB), Y7, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y7, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -10613,21 +10607,21 @@ block:
 	VMULPS       Y0, Y7, Y7
 	VMULPS       32(DI), Y7, Y7
 	VPSRLD       $0x10, Y6, Y11
-	VPAND        turnLowest<>+0(SB), Y11, Y11
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y11, Y11
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y11, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPSRLD       $0x10, Y7, Y11
-	VPAND        turnLowest<>+0(SB), Y11, Y11
-	VPADDD       turnAlmostHalf<>+0(SB), Y7, Y7
+	VPAND        gridsConst22<>+0(SB), Y11, Y11
+	VPADDD       gridsConst23<>+0(SB), Y7, Y7
 	VPADDD       Y11, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
 	VPACKUSDW    Y7, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y10, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y10, Y7
+	VPMADDWD     gridsConst16<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y10, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -10635,21 +10629,21 @@ block:
 	VMULPS       Y0, Y7, Y7
 	VMULPS       96(DI), Y7, Y7
 	VPSRLD       $0x10, Y6, Y10
-	VPAND        turnLowest<>+0(SB), Y10, Y10
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y10, Y10
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y10, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPSRLD       $0x10, Y7, Y10
-	VPAND        turnLowest<>+0(SB), Y10, Y10
-	VPADDD       turnAlmostHalf<>+0(SB), Y7, Y7
+	VPAND        gridsConst22<>+0(SB), Y10, Y10
+	VPADDD       gridsConst23<>+0(SB), Y7, Y7
 	VPADDD       Y10, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
 	VPACKUSDW    Y7, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y8, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y8, Y7
+	VPMADDWD     gridsConst16<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y8, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       128(DI), Y6, Y6
@@ -10657,21 +10651,21 @@ block:
 	VMULPS       Y0, Y7, Y7
 	VMULPS       160(DI), Y7, Y7
 	VPSRLD       $0x10, Y6, Y8
-	VPAND        turnLowest<>+0(SB), Y8, Y8
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y8, Y8
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y8, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPSRLD       $0x10, Y7, Y8
-	VPAND        turnLowest<>+0(SB), Y8, Y8
-	VPADDD       turnAlmostHalf<>+0(SB), Y7, Y7
+	VPAND        gridsConst22<>+0(SB), Y8, Y8
+	VPADDD       gridsConst23<>+0(SB), Y7, Y7
 	VPADDD       Y8, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
 	VPACKUSDW    Y7, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       192(DI), Y6, Y6
@@ -10679,21 +10673,21 @@ block:
 	VMULPS       Y0, Y3, Y3
 	VMULPS       224(DI), Y3, Y3
 	VPSRLD       $0x10, Y6, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y7, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPSRLD       $0x10, Y3, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y7, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 96(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     turnSums<>+0(SB), Y9, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y9, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -10701,21 +10695,21 @@ block:
 	VMULPS       Y0, Y6, Y6
 	VMULPS       288(DI), Y6, Y6
 	VPSRLD       $0x10, Y3, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y7, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y6, Y7
-	VPAND        turnLowest<>+0(SB), Y7, Y7
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y7, Y7
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y7, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 128(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y5
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y5
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -10723,21 +10717,21 @@ block:
 	VMULPS       Y0, Y5, Y5
 	VMULPS       352(DI), Y5, Y5
 	VPSRLD       $0x10, Y3, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y6, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y5, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y5, Y5
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y5, Y5
 	VPADDD       Y6, Y5, Y5
 	VPSRLD       $0x10, Y5, Y5
 	VPACKUSDW    Y5, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 160(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -10745,21 +10739,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       416(DI), Y4, Y4
 	VPSRLD       $0x10, Y3, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y5, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y4, Y5
-	VPAND        turnLowest<>+0(SB), Y5, Y5
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y5, Y5
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y5, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 192(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -10767,13 +10761,13 @@ block:
 	VMULPS       Y0, Y1, Y1
 	VMULPS       480(DI), Y1, Y1
 	VPSRLD       $0x10, Y3, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y0, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y1, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y1, Y1
 	VPADDD       Y0, Y1, Y1
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
@@ -10806,35 +10800,35 @@ TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        turnLow<>+0(SB), Y0, Y1
+	VPAND        gridsConst7<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VEXTRACTI128 $0x01, Y1, X0
-	VPMINUW      turnTop16<>+0(SB), X1, X3
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMINUW      gridsConst8<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        turnMagnitude16<>+0(SB), X0, X2
-	VPCMPGTW     turnTop16<>+0(SB), X2, X2
-	VPANDN       X3, X2, X3
+	VPAND        gridsConst9<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
 	JNE          bad
+	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
-	VCVTPH2PS    X0, Y0
-	VMULPS       turnBlock128<>+0(SB), Y0, Y3
-	VMOVUPS      Y3, 32(SP)
-	VMULPS       turnTop255<>+0(SB), Y1, Y3
-	VADDPS       Y0, Y3, Y3
-	VBROADCASTSS limit+40(FP), Y1
-	VANDPS       turnMagnitude<>+0(SB), Y3, Y3
-	VCMPPS       $0x11, Y1, Y3, Y3
-	VMOVMSKPS    Y3, BX
+	VCVTPH2PS    X2, Y3
+	VMULPS       gridsConst24<>+0(SB), Y3, Y4
+	VMOVUPS      Y4, 32(SP)
+	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VCMPPS       $0x11, Y0, Y4, Y4
+	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       turnMagnitude<>+0(SB), Y0, Y0
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VMOVMSKPS    Y0, BX
+	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VCMPPS       $0x11, Y0, Y3, Y3
+	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
 	JNE          bad
 	XORQ         BX, BX
@@ -10847,21 +10841,21 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      turnWords8<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      turnWords8<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
 	VMOVDQU      64(CX), Y4
-	VPSHUFB      turnWords8<>+0(SB), Y4, Y4
+	VPSHUFB      gridsConst21<>+0(SB), Y4, Y4
 	VMOVDQU      96(CX), Y5
-	VPSHUFB      turnWords8<>+0(SB), Y5, Y5
-	VPMADDUBSW   turnOnes<>+0(SB), Y1, Y6
-	VPMADDUBSW   turnSigns<>+0(SB), Y1, Y1
-	VPMADDUBSW   turnOnes<>+0(SB), Y3, Y7
-	VPMADDUBSW   turnSigns<>+0(SB), Y3, Y3
-	VPMADDUBSW   turnOnes<>+0(SB), Y4, Y8
-	VPMADDUBSW   turnSigns<>+0(SB), Y4, Y4
-	VPMADDUBSW   turnOnes<>+0(SB), Y5, Y9
-	VPMADDUBSW   turnSigns<>+0(SB), Y5, Y5
+	VPSHUFB      gridsConst21<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y6
+	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y7
+	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y8
+	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y9
+	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
 	VPADDW       Y7, Y6, Y10
 	VPSUBW       Y7, Y6, Y7
 	VPADDW       Y3, Y1, Y6
@@ -10927,8 +10921,8 @@ block:
 	VPADDW       Y5, Y9, Y8
 	VPSUBW       Y5, Y9, Y5
 	PREFETCHT0   4096(AX)
-	VPMADDWD     turnSums<>+0(SB), Y6, Y9
-	VPMADDWD     turnDifferences<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y6, Y9
+	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y0, Y9, Y9
 	VADDPS       Y2, Y9, Y9
@@ -10937,21 +10931,21 @@ block:
 	VMULPS       Y0, Y6, Y6
 	VMULPS       32(DI), Y6, Y6
 	VPSRLD       $0x10, Y9, Y11
-	VPAND        turnLowest<>+0(SB), Y11, Y11
-	VPADDD       turnAlmostHalf<>+0(SB), Y9, Y9
+	VPAND        gridsConst22<>+0(SB), Y11, Y11
+	VPADDD       gridsConst23<>+0(SB), Y9, Y9
 	VPADDD       Y11, Y9, Y9
 	VPSRLD       $0x10, Y9, Y9
 	VPSRLD       $0x10, Y6, Y11
-	VPAND        turnLowest<>+0(SB), Y11, Y11
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y11, Y11
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y11, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y9, Y9
 	VPERMQ       $0xd8, Y9, Y9
 	VMOVDQU      Y9, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     turnSums<>+0(SB), Y4, Y6
-	VPMADDWD     turnDifferences<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -10959,21 +10953,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       96(DI), Y4, Y4
 	VPSRLD       $0x10, Y6, Y9
-	VPAND        turnLowest<>+0(SB), Y9, Y9
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y9, Y9
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y9, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPSRLD       $0x10, Y4, Y9
-	VPAND        turnLowest<>+0(SB), Y9, Y9
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y9, Y9
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y9, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     turnSums<>+0(SB), Y10, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -10981,21 +10975,21 @@ block:
 	VMULPS       Y0, Y6, Y6
 	VMULPS       160(DI), Y6, Y6
 	VPSRLD       $0x10, Y4, Y9
-	VPAND        turnLowest<>+0(SB), Y9, Y9
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y9, Y9
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y9, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y6, Y9
-	VPAND        turnLowest<>+0(SB), Y9, Y9
-	VPADDD       turnAlmostHalf<>+0(SB), Y6, Y6
+	VPAND        gridsConst22<>+0(SB), Y9, Y9
+	VPADDD       gridsConst23<>+0(SB), Y6, Y6
 	VPADDD       Y9, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     turnSums<>+0(SB), Y3, Y4
-	VPMADDWD     turnDifferences<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -11003,21 +10997,21 @@ block:
 	VMULPS       Y0, Y3, Y3
 	VMULPS       224(DI), Y3, Y3
 	VPSRLD       $0x10, Y4, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y6, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPSRLD       $0x10, Y3, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y6, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 96(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     turnSums<>+0(SB), Y7, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -11025,21 +11019,21 @@ block:
 	VMULPS       Y0, Y4, Y4
 	VMULPS       288(DI), Y4, Y4
 	VPSRLD       $0x10, Y3, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y6, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y4, Y6
-	VPAND        turnLowest<>+0(SB), Y6, Y6
-	VPADDD       turnAlmostHalf<>+0(SB), Y4, Y4
+	VPAND        gridsConst22<>+0(SB), Y6, Y6
+	VPADDD       gridsConst23<>+0(SB), Y4, Y4
 	VPADDD       Y6, Y4, Y4
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 128(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     turnSums<>+0(SB), Y1, Y3
-	VPMADDWD     turnDifferences<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -11047,21 +11041,21 @@ block:
 	VMULPS       Y0, Y1, Y1
 	VMULPS       352(DI), Y1, Y1
 	VPSRLD       $0x10, Y3, Y4
-	VPAND        turnLowest<>+0(SB), Y4, Y4
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y4, Y4
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y4, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPSRLD       $0x10, Y1, Y4
-	VPAND        turnLowest<>+0(SB), Y4, Y4
-	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND        gridsConst22<>+0(SB), Y4, Y4
+	VPADDD       gridsConst23<>+0(SB), Y1, Y1
 	VPADDD       Y4, Y1, Y1
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 160(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     turnSums<>+0(SB), Y8, Y1
-	VPMADDWD     turnDifferences<>+0(SB), Y8, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y8, Y1
+	VPMADDWD     gridsConst17<>+0(SB), Y8, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       384(DI), Y1, Y1
@@ -11069,21 +11063,21 @@ block:
 	VMULPS       Y0, Y3, Y3
 	VMULPS       416(DI), Y3, Y3
 	VPSRLD       $0x10, Y1, Y4
-	VPAND        turnLowest<>+0(SB), Y4, Y4
-	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND        gridsConst22<>+0(SB), Y4, Y4
+	VPADDD       gridsConst23<>+0(SB), Y1, Y1
 	VPADDD       Y4, Y1, Y1
 	VPSRLD       $0x10, Y1, Y1
 	VPSRLD       $0x10, Y3, Y4
-	VPAND        turnLowest<>+0(SB), Y4, Y4
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y4, Y4
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y4, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VMOVDQU      Y1, 192(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     turnSums<>+0(SB), Y5, Y1
-	VPMADDWD     turnDifferences<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst16<>+0(SB), Y5, Y1
+	VPMADDWD     gridsConst17<>+0(SB), Y5, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       448(DI), Y1, Y1
@@ -11091,13 +11085,13 @@ block:
 	VMULPS       Y0, Y3, Y3
 	VMULPS       480(DI), Y3, Y3
 	VPSRLD       $0x10, Y1, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y1, Y1
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y1, Y1
 	VPADDD       Y0, Y1, Y1
 	VPSRLD       $0x10, Y1, Y1
 	VPSRLD       $0x10, Y3, Y0
-	VPAND        turnLowest<>+0(SB), Y0, Y0
-	VPADDD       turnAlmostHalf<>+0(SB), Y3, Y3
+	VPAND        gridsConst22<>+0(SB), Y0, Y0
+	VPADDD       gridsConst23<>+0(SB), Y3, Y3
 	VPADDD       Y0, Y3, Y3
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y1, Y1

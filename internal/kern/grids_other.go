@@ -36,11 +36,11 @@ func hadamard64AVX2(_, _, _ *float32, _ int) { panic("kern: no vector kernels") 
 
 func hadamard128AVX2(_, _, _ *float32, _ int) { panic("kern: no vector kernels") }
 
-func widenHadamard(_ bool, _ int, _ *float32, _, _ *uint16, _ *float32, _ float32) bool {
+func widenHadamard(_ bool, _ int, _ *float32, _, _ *uint16, _ *float32, _ int) bool {
 	panic("kern: no vector kernels")
 }
 
-func quantizeRows(_ bool, _ int, _, _ *byte, _, _ *float32, _ int, _ float32) bool {
+func quantizeRows(_ bool, _ int, _, _ *byte, _, _ *float32, _ int, _, _ float32) bool {
 	panic("kern: no vector kernels")
 }
 

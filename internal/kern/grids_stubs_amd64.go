@@ -14,11 +14,11 @@ func quantizeGroups2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows2F16AVX2 quantises eight rows of n values, a multiple of 32, on grids over ends·clip. It returns false
-// where a scale or minimum is none of binary16's, or nothing is to be told apart.
+// quantizeRows2F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.
+// It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.
 //
 //go:noescape
-func quantizeRows2F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+func quantizeRows2F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 
 // dequantizeGroups2F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -50,11 +50,11 @@ func quantizeGroups4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows4F16AVX2 quantises eight rows of n values, a multiple of 32, on grids over ends·clip. It returns false
-// where a scale or minimum is none of binary16's, or nothing is to be told apart.
+// quantizeRows4F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.
+// It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.
 //
 //go:noescape
-func quantizeRows4F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+func quantizeRows4F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 
 // dequantizeGroups4F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -86,11 +86,11 @@ func quantizeGroups8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows8F16AVX2 quantises eight rows of n values, a multiple of 32, on grids over ends·clip. It returns false
-// where a scale or minimum is none of binary16's, or nothing is to be told apart.
+// quantizeRows8F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.
+// It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.
 //
 //go:noescape
-func quantizeRows8F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+func quantizeRows8F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 
 // dequantizeGroups8F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -116,11 +116,11 @@ func quantizeGroups2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows2BF16AVX2 quantises eight rows of n values, a multiple of 32, on grids over ends·clip. It returns false
-// where a scale or minimum is none of binary16's, or nothing is to be told apart.
+// quantizeRows2BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.
+// It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.
 //
 //go:noescape
-func quantizeRows2BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+func quantizeRows2BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 
 // dequantizeGroups2BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -152,11 +152,11 @@ func quantizeGroups4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows4BF16AVX2 quantises eight rows of n values, a multiple of 32, on grids over ends·clip. It returns false
-// where a scale or minimum is none of binary16's, or nothing is to be told apart.
+// quantizeRows4BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.
+// It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.
 //
 //go:noescape
-func quantizeRows4BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+func quantizeRows4BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 
 // dequantizeGroups4BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -188,11 +188,11 @@ func quantizeGroups8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows8BF16AVX2 quantises eight rows of n values, a multiple of 32, on grids over ends·clip. It returns false
-// where a scale or minimum is none of binary16's, or nothing is to be told apart.
+// quantizeRows8BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.
+// It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.
 //
 //go:noescape
-func quantizeRows8BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, clip float32) bool
+func quantizeRows8BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
 
 // dequantizeGroups8BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -211,58 +211,58 @@ func dequantizeTiles8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *by
 //go:noescape
 func hadamard64AVX2(v *float32, before *float32, after *float32, rows int)
 
-// widenHadamardF16x64AVX2 multiplies eight rows by signs (+0 or -0), transforms them and multiplies by a factor. It sets ends to
-// the smallest of each and then the largest, not finite if a value is not, and returns false where sums
-// might overflow. Of bfloat16 it writes the even and then the odd of every sixteen values.
+// widenHadamardF16x64AVX2 multiplies eight rows of blocks by signs (+0 or -0) and transforms them.
+// It sets ends to the smallest of each row and then the largest, or returns false where one has not
+// numbers of both signs. Of bfloat16 it writes the even and then the odd of every sixteen values.
 //
 //go:noescape
-func widenHadamardF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+func widenHadamardF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
-// rotateCodesBack2F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack2F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times
+// the matrix of Hadamard, times back. It returns false for a scale or minimum that is none, and
+// for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack2F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack4F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack4F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times
+// the matrix of Hadamard, times back. It returns false for a scale or minimum that is none, and
+// for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack4F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack8F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack8F16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times
+// the matrix of Hadamard, times back. It returns false for a scale or minimum that is none, and
+// for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack8F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// widenHadamardBF16x64AVX2 multiplies eight rows by signs (+0 or -0), transforms them and multiplies by a factor. It sets ends to
-// the smallest of each and then the largest, not finite if a value is not, and returns false where sums
-// might overflow. Of bfloat16 it writes the even and then the odd of every sixteen values.
+// widenHadamardBF16x64AVX2 multiplies eight rows of blocks by signs (+0 or -0) and transforms them.
+// It sets ends to the smallest of each row and then the largest, or returns false where one has not
+// numbers of both signs. Of bfloat16 it writes the even and then the odd of every sixteen values.
 //
 //go:noescape
-func widenHadamardBF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+func widenHadamardBF16x64AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
-// rotateCodesBack2BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack2BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack2BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack4BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack4BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack4BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack8BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack8BF16x64AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack8BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
@@ -272,58 +272,58 @@ func rotateCodesBack8BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *f
 //go:noescape
 func hadamard128AVX2(v *float32, before *float32, after *float32, rows int)
 
-// widenHadamardF16x128AVX2 multiplies eight rows by signs (+0 or -0), transforms them and multiplies by a factor. It sets ends to
-// the smallest of each and then the largest, not finite if a value is not, and returns false where sums
-// might overflow. Of bfloat16 it writes the even and then the odd of every sixteen values.
+// widenHadamardF16x128AVX2 multiplies eight rows of blocks by signs (+0 or -0) and transforms them.
+// It sets ends to the smallest of each row and then the largest, or returns false where one has not
+// numbers of both signs. Of bfloat16 it writes the even and then the odd of every sixteen values.
 //
 //go:noescape
-func widenHadamardF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+func widenHadamardF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
-// rotateCodesBack2F16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack2F16x128AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack2F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack4F16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack4F16x128AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack4F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack8F16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack8F16x128AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack8F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// widenHadamardBF16x128AVX2 multiplies eight rows by signs (+0 or -0), transforms them and multiplies by a factor. It sets ends to
-// the smallest of each and then the largest, not finite if a value is not, and returns false where sums
-// might overflow. Of bfloat16 it writes the even and then the odd of every sixteen values.
+// widenHadamardBF16x128AVX2 multiplies eight rows of blocks by signs (+0 or -0) and transforms them.
+// It sets ends to the smallest of each row and then the largest, or returns false where one has not
+// numbers of both signs. Of bfloat16 it writes the even and then the odd of every sixteen values.
 //
 //go:noescape
-func widenHadamardBF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, factor float32) bool
+func widenHadamardBF16x128AVX2(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
-// rotateCodesBack2BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack2BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack2BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack4BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack4BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack4BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// rotateCodesBack8BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for, times the matrix
-// of Hadamard, times back. It returns false for a scale or minimum that is none, and for a
-// row of codes that might have values of limit or more.
+// rotateCodesBack8BF16x128AVX2 sets eight rows of blocks of channels to what codes stand for,
+// times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
+// and for a row of codes that might have values of limit or more.
 //
 //go:noescape
 func rotateCodesBack8BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool

@@ -27,34 +27,41 @@ func Hadamard(v, before, after []float32) bool {
 type Ends [2 * RowsAtOnce]float32
 
 // WidenHadamard sets dst to the values of RowsAtOnce rows of src times signs, +0 for 1 and -0 for
-// -1, as 16-bit patterns, times the matrix of Hadamard, times factor; and ends to their smallest and largest, neither
-// finite if a value of that row is not. It returns false, and leaves anything in dst, where there
-// is no kernel for such rows or where sums might be beyond float32. Of bfloat16, dst has the even
-// and then the odd of every sixteen values.
-func WidenHadamard(bf16 bool, dst []float32, src, signs []uint16, factor float32, ends *Ends) bool {
+// -1, as 16-bit patterns, times the matrix of Hadamard in blocks of so many channels; and ends to
+// their smallest and largest, one not finite if a value of that row is not. It returns false, and
+// leaves anything, where there is no kernel for such rows, or a row has not numbers of both signs. In
+// which order dst has values is for QuantizeRows to know.
+func WidenHadamard(bf16 bool, block int, dst []float32, src, signs []uint16, ends *Ends) bool {
 	dim := len(signs)
-	if !hasHadamard(dim) {
+	if !hasHadamard(block) || dim == 0 || dim%block != 0 {
 		return false
 	}
 	dst, src = dst[:RowsAtOnce*dim], src[:RowsAtOnce*dim]
-	return widenHadamard(bf16, dim, &dst[0], &src[0], &signs[0], &ends[0], factor)
+	return widenHadamard(bf16, block, &dst[0], &src[0], &signs[0], &ends[0], dim/block)
+}
+
+// A RowGrid is how QuantizeRows makes codes of values: times Factor, on the range of those times Clip, in
+// so many bits.
+type RowGrid struct {
+	Bits         int
+	Factor, Clip float32
 }
 
 // QuantizeRows writes the codes of RowsAtOnce rows of v, in the order of WidenHadamard, packed, and
-// for each a binary16 scale and minimum, of the range ends times clip. As in QuantizeGroups, but
-// codes are cut at both ends. It returns false, and leaves anything, where there is no kernel, clip
-// is small or binary16 cannot hold a scale or minimum; where a row's values are all equal or ends
-// not finite; and where its smallest is 0, whose sign it does not know.
-func QuantizeRows(bf16 bool, bits int, codes, scales []byte, v []float32, ends *Ends, clip float32) bool {
+// for each a binary16 scale and minimum. As in QuantizeGroups, but codes are cut at both ends. It
+// returns false, and leaves anything, where there is no kernel, clip is small or binary16 cannot hold
+// a scale or minimum; where a row's values are all equal or ends not finite; and where its smallest
+// is 0, whose sign it does not know.
+func (g RowGrid) QuantizeRows(bf16 bool, codes, scales []byte, v []float32, ends *Ends) bool {
 	n := len(v) / RowsAtOnce
-	if level < AVX2 || n < 32 || n%32 != 0 {
+	if level < AVX2 || n == 0 || n%64 != 0 {
 		return false
 	}
-	if float32(int(1)<<bits)/clip > 1<<13 { // codes before they are cut must fit into words
+	if float32(int(1)<<g.Bits)/g.Clip > 1<<13 { // codes before they are cut must fit into words
 		return false
 	}
-	codes, scales = codes[:n*bits], scales[:4*RowsAtOnce]
-	return quantizeRows(bf16, bits, &codes[0], &scales[0], &v[0], &ends[0], n, clip)
+	codes, scales = codes[:n*g.Bits], scales[:4*RowsAtOnce]
+	return quantizeRows(bf16, g.Bits, &codes[0], &scales[0], &v[0], &ends[0], n, g.Factor, g.Clip)
 }
 
 // RotateCodesBack sets RowsAtOnce rows of dst, of len(back) channels each, to what codes, packed bits

@@ -2,6 +2,7 @@ package kern
 
 import (
 	"fmt"
+	"math"
 	mathbits "math/bits"
 	"testing"
 )
@@ -57,17 +58,18 @@ func columnOfHadamard(t *testing.T, bits, block, blocks, at int) {
 // BenchmarkHadamard works in the first-level cache.
 func BenchmarkHadamard(b *testing.B) {
 	for _, dim := range []int{64, 128} {
-		before, src, vals := make([]float32, dim), make([]uint16, RowsAtOnce*dim), make([]float32, RowsAtOnce*dim)
-		signs := make([]uint16, dim)
-		for i := range src {
-			src[i] = F32ToF16(float32(i%31) - 15)
-		}
-		for i := range before {
-			before[i] = 1
-		}
+		src, vals := make([]uint16, RowsAtOnce*dim), make([]float32, RowsAtOnce*dim)
+		signs, back := make([]uint16, dim), make([]float32, dim)
 		codes, scales := make([]byte, RowsAtOnce*dim), make([]byte, 4*RowsAtOnce)
 		var ends Ends
+		grid := RowGrid{4, 1, 0.95}
 		for _, bf16 := range []bool{false, true} {
+			for i := range src {
+				x := float32(i*i%31) - 15
+				if src[i] = F32ToF16(x); bf16 {
+					src[i] = uint16(math.Float32bits(x) >> 16)
+				}
+			}
 			run := func(what string, f func() bool) {
 				b.Run(fmt.Sprintf("%s/bf16=%v/%d", what, bf16, dim), func(b *testing.B) {
 					b.SetBytes(int64(2 * len(src)))
@@ -78,9 +80,9 @@ func BenchmarkHadamard(b *testing.B) {
 					}
 				})
 			}
-			run("widen", func() bool { return WidenHadamard(bf16, vals, src, signs, 1, &ends) })
-			run("quantize", func() bool { return QuantizeRows(bf16, 4, codes, scales, vals, &ends, 0.95) })
-			run("restore", func() bool { return RotateCodesBack(bf16, 4, dim, src, codes, scales, before, 1e4) })
+			run("widen", func() bool { return WidenHadamard(bf16, dim, vals, src, signs, &ends) })
+			run("quantize", func() bool { return grid.QuantizeRows(bf16, codes, scales, vals, &ends) })
+			run("rotateBack", func() bool { return RotateCodesBack(bf16, 4, dim, src, codes, scales, back, 1e4) })
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"kvgauge/internal/kern/asmgen/rotated"
 )
 
 // Rows of 64 or 128 float32 are transformed in registers, 64 at a time: a row is eight vectors of
@@ -130,57 +132,49 @@ func rowsName(what string, bf16 bool, dim int) string {
 	return fmt.Sprintf("%sF16x%dAVX2", what, dim)
 }
 
-// widenHadamard is hadamard of eight rows of 16-bit floats, and finds what a quantiser needs.
+// widenHadamard is hadamard of eight rows of blocks of 16-bit floats, and finds what a quantiser needs.
 func widenHadamard(bf16 bool, dim int) {
 	name := rowsName("widenHadamard", bf16, dim)
-	TEXT(name, 0, "func(dst *float32, src, signs *uint16, ends *float32, factor float32) bool")
+	TEXT(name, 0, "func(dst *float32, src, signs *uint16, ends *float32, blocks int) bool")
 	Pragma("noescape")
-	Doc(name+" multiplies eight rows by signs (+0 or -0), transforms them and multiplies by a factor. It sets ends to",
-		"the smallest of each and then the largest, not finite if a value is not, and returns false where sums",
-		"might overflow. Of bfloat16 it writes the even and then the odd of every sixteen values.")
-	dst, src, signs := ptr("dst"), ptr("src"), ptr("signs")
+	Doc(name+" multiplies eight rows of blocks by signs (+0 or -0) and transforms them.",
+		"It sets ends to the smallest of each row and then the largest, or returns false where one has not",
+		"numbers of both signs. Of bfloat16 it writes the even and then the odd of every sixteen values.")
+	dst, src, signs := ptr("dst"), ptr("src"), GP64()
 	frame, ends := AllocLocal(256), AllocLocal(512)
-	magnitudes, row := AllocLocal(32), GP64()
-	least, most := YMM(), YMM()
-	VPXOR(least, least, least)
-	VMOVDQU(least, magnitudes)
+	row, blocks := GP64(), GP64()
 	XORQ(row, row)
-	factor := broadcastArg("factor")
 	turn := newTurner()
 	Label("row")
+	Load(Param("blocks"), blocks)
+	Load(Param("signs"), signs)
+	least, most := YMM(), load(data("signs", 0x80000000))
+	VPXOR(least, least, least)
+	Label("block")
 	turn.transform(dim, bf16, frame, signed(bf16, src, signs), func(i int, x VecVirtual) {
-		VMULPS(factor, x, x)
 		VMOVUPS(x, Mem{Base: dst, Disp: 32 * i})
-		if i == 0 {
-			VMOVAPS(x, least)
-			VMOVAPS(x, most)
-			return
-		}
-		VMINPS(x, least, least)
-		VMAXPS(x, most, most)
+		// As whole numbers, of all with a sign the smallest is the greatest, and of all the largest.
+		// Neither is if there is none such, and either is not finite if a value is not: in a block
+		// every value becomes part of every other.
+		VPMAXUD(x, least, least)
+		VPMAXSD(x, most, most)
 	})
-	VMOVUPS(least, ends.Idx(row, 1))
-	VMOVUPS(most, ends.Offset(256).Idx(row, 1))
-	if bf16 { // sums of float32 may overflow to NaN, which minima and maxima do not show
-		m := load(magnitudes)
-		for i := 0; i < dim/16; i++ {
-			x := load(data("magnitude16", 0x7fff7fff))
-			VPAND(Mem{Base: src, Disp: 32 * i}, x, x)
-			VPMAXUW(x, m, m)
-		}
-		VMOVDQU(m, magnitudes)
-	}
 	advance(dst, 4*dim)
 	advance(src, 2*dim)
+	advance(signs, 2*dim)
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+	VMOVUPS(least, ends.Idx(row, 1))
+	VMOVUPS(most, ends.Offset(256).Idx(row, 1))
 	advance(row, 32)
 	CMPQ(row, U32(256))
 	JNE(LabelRef("row"))
 	out := ptr("ends")
-	VMOVUPS(foldRows(ends, VMINPS), Mem{Base: out})
-	VMOVUPS(foldRows(ends.Offset(256), VMAXPS), Mem{Base: out, Disp: 32})
-	if bf16 {
-		unlessBelow(load(magnitudes), data("tame16", 0x717f717f), "bad") // 2^100
-	}
+	low, high := foldRows(ends, VPMAXUD), foldRows(ends.Offset(256), VPMAXSD)
+	VMOVUPS(low, Mem{Base: out})
+	VMOVUPS(high, Mem{Base: out, Disp: 32})
+	VPANDN(low, high, low)
+	unlessGood(low, "bad")
 	returnBool()
 }
 
@@ -210,16 +204,6 @@ func signed(bf16 bool, src, signs Register) func(i int) VecVirtual {
 	}
 }
 
-// unlessBelow jumps where an unsigned word of x is above top.
-func unlessBelow(x VecVirtual, top Mem, label string) {
-	t, r := YMM(), GP32()
-	VPMINUW(top, x, t)
-	VPCMPEQW(t, x, t)
-	VPMOVMSKB(t, r)
-	CMPL(r, U32(0xffffffff))
-	JNE(LabelRef(label))
-}
-
 // foldRows folds each of eight vectors in memory to a lane of one.
 func foldRows(m Mem, by op) VecVirtual {
 	var r [8]VecVirtual
@@ -237,44 +221,13 @@ func foldRows(m Mem, by op) VecVirtual {
 // quantizeRows quantises eight rows of float32 whose range is known, in widenHadamard's order.
 func (k kernel) quantizeRows() {
 	name := k.name("quantizeRows")
-	TEXT(name, NOSPLIT, "func(codes, scales *byte, v, ends *float32, n int, clip float32) bool")
+	TEXT(name, NOSPLIT, "func(codes, scales *byte, v, ends *float32, n int, factor, clip float32) bool")
 	Pragma("noescape")
-	Doc(name+" quantises eight rows of n values, a multiple of 32, on grids over ends·clip. It returns false",
-		"where a scale or minimum is none of binary16's, or nothing is to be told apart.")
-	codes, scales, v, ends := ptr("codes"), ptr("scales"), ptr("v"), ptr("ends")
-	grids := AllocLocal(64)
-	low, high, good, t := YMM(), YMM(), YMM(), YMM()
-	clip := broadcastArg("clip")
-	VXORPS(t, t, t)
-	VCMPPS(Imm(4), Mem{Base: ends}, t, good) // a least value of 0 may be -0 or +0
-	VMULPS(Mem{Base: ends}, clip, low)
-	VMULPS(Mem{Base: ends, Disp: 32}, clip, high)
-	VCMPPS(Imm(0x1e), low, high, t)
-	VANDPS(t, good, good)
-	VSUBPS(low, high, high)
-	VDIVPS(k.topFloat(), high, high)
-	VANDPS(magnitude(), low, t)
-	VCMPPS(Imm(0x11), overflow(), t, t)
-	VANDPS(t, good, good)
-	VCMPPS(Imm(0x11), overflow(), high, t)
-	VANDPS(t, good, good)
-	unlessGood(good, "bad")
-	VMAXPS(data("leastScale", 0x33800000), high, high)
-	s, m, both := XMM(), XMM(), XMM()
-	VCVTPS2PH(Imm(0), high, s)
-	VCVTPS2PH(Imm(0), low, m)
-	VPUNPCKLWD(m, s, both)
-	VMOVDQU(both, Mem{Base: scales})
-	VPUNPCKHWD(m, s, both)
-	VMOVDQU(both, Mem{Base: scales, Disp: 16})
-	VCVTPH2PS(m, low)
-	VCVTPH2PS(s, high)
-	VMOVUPS(data("one", 0x3f800000), t)
-	VDIVPS(high, t, t)
-	VMOVUPS(low, grids)
-	VMOVUPS(t, grids.Offset(32))
-
-	row, left := GP64(), GP64()
+	Doc(name+" quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.",
+		"It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.")
+	codes, v := ptr("codes"), ptr("v")
+	grids := rotated.Fit(k.bits)
+	row, left, factor := GP64(), GP64(), broadcastArg("factor")
 	XORQ(row, row)
 	Label("row")
 	minimum, inv := broadcast(grids.Idx(row, 4)), broadcast(grids.Offset(32).Idx(row, 4))
@@ -283,7 +236,7 @@ func (k kernel) quantizeRows() {
 	var x [4]VecVirtual
 	for i := range x {
 		x[i] = YMM()
-		VMOVUPS(Mem{Base: v, Disp: 32 * i}, x[i])
+		VMULPS(Mem{Base: v, Disp: 32 * i}, factor, x[i])
 		VSUBPS(minimum, x[i], x[i])
 		VMULPS(inv, x[i], x[i])
 		VCVTPS2DQ(x[i], x[i]) // packing cuts it

@@ -10,10 +10,12 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 
+	common "kvgauge/internal/kern/asmgen/lanes"
 	"kvgauge/internal/kern/asmgen/rotated"
 )
 
 func main() {
+	common.Prefix = "grids"
 	for _, bf16 := range []bool{false, true} {
 		for _, bits := range []int{2, 4, 8} {
 			k := kernel{bf16: bf16, bits: bits}

@@ -7,6 +7,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	. "kvgauge/internal/kern/asmgen/lanes"
 )
 
 // Codes turn back rows of codes: since the matrix has only ones, it is applied to the codes, in
@@ -21,32 +23,25 @@ type Codes struct {
 }
 
 func (k Codes) name() string {
-	t, set := "F16", "AVX2"
-	if k.BF16 {
-		t = "BF16"
-	}
+	set := "AVX2"
 	if k.AVX512 {
 		set = "AVX512"
 	}
-	return fmt.Sprintf("rotateCodesBack%d%sx%d%s", k.Bits, t, k.Block, set)
+	return fmt.Sprintf("rotateCodesBack%d%sx%d%s", k.Bits, Type(k.BF16), k.Block, set)
 }
 
 func (k Codes) top() uint32 { return 1<<k.Bits - 1 }
 
 // Write writes the kernel.
 func (k Codes) Write() {
-	TEXT(k.name(), NOSPLIT,
-		"func(dst *uint16, codes, scales *byte, back *float32, blocks int, limit float32) bool")
-	Pragma("noescape")
-	Doc(k.name()+" sets eight rows of blocks of channels to what codes stand for, times the matrix",
-		"of Hadamard, times back. It returns false for a scale or minimum that is none, and for a",
-		"row of codes that might have values of limit or more.")
-	dst, codes, back := ptr("dst"), ptr("codes"), ptr("back")
-	frame := k.grids(ptr("scales"))
+	Begin(k.name(), "func(dst *uint16, codes, scales *byte, back *float32, blocks int, limit float32) bool",
+		`sets eight rows of blocks of channels to what codes stand for, times the matrix of Hadamard,
+		times back. It returns false for a scale or minimum that is none, and for a row of codes that
+		might have values of limit or more.`)
+	dst, codes, back := Arg("dst"), Arg("codes"), Arg("back")
+	frame := k.grids(Arg("scales"))
 	if k.AVX512 && k.BF16 {
-		k.upper, k.lower = YMM(), YMM()
-		VMOVDQU(every("turnUpper", 1), k.upper)
-		VMOVDQU(every("turnLower", 0), k.lower)
+		k.upper, k.lower = Reg(every(1)), Reg(every(0))
 	}
 	row, blocks, factors := GP64(), GP64(), GP64()
 	XORQ(row, row)
@@ -61,8 +56,7 @@ func (k Codes) Write() {
 	l.finish()
 	if k.Bits < 8 {
 		added := k.top() * uint32(k.Block) / 4 * 0x10001 // twice, since bit 3 is left
-		VPSUBW(data(fmt.Sprintf("turnAdded%dx%d", k.Bits, k.Block), 0, added, 0, 0, 0, 0, 0, 0),
-			l.v[l.at(0)], l.v[l.at(0)])
+		VPSUBW(Dwords(0, added, 0, 0, 0, 0, 0, 0), l.v[l.at(0)], l.v[l.at(0)])
 	}
 	for c := 0; c < k.Block; c += 16 {
 		PREFETCHT0(Mem{Base: dst, Disp: 2*c + ahead})
@@ -77,9 +71,9 @@ func (k Codes) Write() {
 	INCQ(row)
 	CMPQ(row, Imm(8))
 	JNE(LabelRef("row"))
-	done(1)
+	Done(1)
 	Label("bad")
-	done(0)
+	Done(0)
 }
 
 // ahead is how many bytes ahead of their use lines are fetched from memory.
@@ -90,36 +84,31 @@ func (k Codes) grids(scales Register) Mem {
 	frame := AllocLocal(64)
 	pairs, s, m, t, good := YMM(), YMM(), XMM(), XMM(), XMM()
 	VMOVDQU(Mem{Base: scales}, pairs)
-	VPAND(data("turnLow", 0xffff), pairs, s)
+	VPAND(D(0xffff), pairs, s)
 	VPSRLD(Imm(16), pairs, pairs)
 	VPACKUSDW(pairs, s, s)
 	VPERMQ(Imm(0xd8), s, s)
 	VEXTRACTI128(Imm(1), s, m)
-	top := data("turnTop16", 0x7bff7bff)
+	top := W(0x7bff)
 	VPMINUW(top, s.AsX(), good)
 	VPCMPEQW(s.AsX(), good, good)
-	VPAND(data("turnMagnitude16", 0x7fff7fff), m, t)
+	VPAND(W(0x7fff), m, t)
 	VPCMPGTW(top, t, t)
 	VPANDN(good, t, good)
 	r := GP32()
 	VPMOVMSKB(good, r)
 	CMPL(r, U32(0xffff))
 	JNE(LabelRef("bad"))
-	scale, least, most, limit := YMM(), YMM(), YMM(), YMM()
+	scale, least, most, limit := YMM(), YMM(), YMM(), Splat("limit")
 	VCVTPH2PS(s.AsX(), scale)
 	VMOVUPS(scale, frame)
 	VCVTPH2PS(m, least)
-	VMULPS(float("turnBlock", k.Block), least, most)
+	VMULPS(float(k.Block), least, most)
 	VMOVUPS(most, frame.Offset(32))
-	VMULPS(float("turnTop", int(k.top())), scale, most)
+	VMULPS(float(int(k.top())), scale, most)
 	VADDPS(least, most, most) // the largest code's value
-	arg, err := Param("limit").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(arg.Addr, limit)
 	for _, x := range []VecVirtual{most, least} {
-		VANDPS(data("turnMagnitude", 0x7fffffff), x, x)
+		VANDPS(D(0x7fffffff), x, x)
 		VCMPPS(Imm(0x11), limit, x, x)
 		VMOVMSKPS(x, r)
 		CMPL(r, Imm(0xff))
@@ -132,7 +121,7 @@ func (k Codes) grids(scales Register) Mem {
 // of bytes that are neighbours, which widens to words. Its operand has no signs, so differences of
 // the codes of a byte have the largest code added, which gathers in channel 1.
 func (k Codes) load(codes Register) *layout {
-	ones, signs := data("turnOnes", 0x01010101), data("turnSigns", 0xff01ff01)
+	ones, signs := B(1), W(0xff01)
 	l := &layout{}
 	for _, x := range k.bytes(codes, l) {
 		sum, difference := YMM(), YMM()
@@ -160,15 +149,15 @@ func (k Codes) bytes(codes Register, l *layout) []VecVirtual {
 		switch {
 		case k.Bits == 8: // words are numbered by the bits 1, 2, 3, 4
 			VMOVDQU(Mem{Base: codes, Disp: 32 * i}, y)
-			VPSHUFB(words("turnWords8", 2, 1, 0), y, y)
+			VPSHUFB(words(2, 1, 0), y, y)
 		case k.Bits == 4: // 2, 3, 4, 5
 			VMOVDQU(Mem{Base: codes, Disp: 32 * i}, y)
-			VPSHUFB(words("turnWords4", 1, 2, 0), y, y)
+			VPSHUFB(words(1, 2, 0), y, y)
 		case k.Block == 128: // 3, 4, 5, 6
 			VMOVDQU(Mem{Base: codes, Disp: 32 * i}, y)
 		default:
 			VBROADCASTI128(Mem{Base: codes}, y)
-			VPSRLVQ(data("turnFours", 0, 0, 0, 0, 4, 0, 4, 0), y, y)
+			VPSRLVQ(Dwords(0, 0, 0, 0, 4, 0, 4, 0), y, y)
 		}
 		x = append(x, y)
 	}
@@ -191,7 +180,7 @@ func (k Codes) bytes(codes Register, l *layout) []VecVirtual {
 
 // firstStep returns the sums and the differences of neighbours in the lowest bits of bytes.
 func (k Codes) firstStep(x []VecVirtual) []VecVirtual {
-	code := data(fmt.Sprintf("turnCode%d", k.Bits), k.top()*0x01010101)
+	code := B(byte(k.top()))
 	var out []VecVirtual
 	for _, even := range x {
 		odd, sum, flipped := YMM(), YMM(), YMM()
@@ -209,8 +198,8 @@ func (k Codes) firstStep(x []VecVirtual) []VecVirtual {
 // values returns sixteen values: words times a scale, least added to the first, times factors.
 func (k Codes) values(x, scale VecVirtual, factors Mem, least VecVirtual, first bool) (a, b VecVirtual) {
 	a, b = YMM(), YMM()
-	VPMADDWD(data("turnSums", 0x00010001), x, a)
-	VPMADDWD(data("turnDifferences", 0xffff0001), x, b)
+	VPMADDWD(W(1), x, a)
+	VPMADDWD(D(0xffff0001), x, b)
 	for i, y := range []VecVirtual{a, b} {
 		VCVTDQ2PS(y, y)
 		VMULPS(scale, y, y)
@@ -235,8 +224,8 @@ func (k Codes) narrow(a, b VecVirtual, m Mem) {
 		for _, x := range []VecVirtual{a, b} {
 			odd := YMM()
 			VPSRLD(Imm(16), x, odd)
-			VPAND(data("turnLowest", 1), odd, odd)
-			VPADDD(data("turnAlmostHalf", 0x7fff), x, x)
+			VPAND(D(1), odd, odd)
+			VPADDD(D(0x7fff), x, x)
 			VPADDD(odd, x, x)
 			VPSRLD(Imm(16), x, x)
 		}
@@ -249,69 +238,49 @@ func (k Codes) narrow(a, b VecVirtual, m Mem) {
 // round16 rounds a and b to bfloat16, side by side: to the nearest, up from the middle, and back to
 // the even one where nothing is left.
 func (k Codes) round16(a, b VecVirtual) VecVirtual {
-	half, rest := data("turnHalf", 0x8000), YMM()
+	half, rest := D(0x8000), YMM()
 	VPADDD(half, a, a)
 	VPADDD(half, b, b)
 	VMOVDQA(a, rest)
 	VPERMT2W(b, k.lower, rest)
 	VPERMT2W(b, k.upper, a)
-	VPMINUW(data("turnOne16", 0x10001), rest, rest)
-	VPTERNLOGD(U8(0xd0), data("turnOne16", 0x10001), rest, a) // a and (rest or not one)
+	VPMINUW(W(1), rest, rest)
+	VPTERNLOGD(U8(0xd0), W(1), rest, a) // a and (rest or not one)
 	return a
 }
 
-// done returns a bool.
-func done(ok uint8) {
+// Done returns a bool.
+func Done(ok uint8) {
 	r := GP8()
 	MOVB(U8(ok), r)
 	Store(r, ReturnIndex(0))
-	VZEROUPPER()
-	RET()
+	End()
 }
-
-func ptr(name string) Register { return Load(Param(name), GP64()) }
 
 func advance(p Register, bytes int) { ADDQ(U32(uint32(bytes)), p) }
 
-var constants = map[string]Mem{}
+// float is a constant of a whole number.
+func float(x int) Op { return D(math.Float32bits(float32(x))) }
 
-// data returns 32 bytes of read-only memory, which repeat v.
-func data(name string, v ...uint32) Mem {
-	if m, ok := constants[name]; ok {
-		return m
-	}
-	m := GLOBL(name, RODATA|NOPTR)
-	for i := range 8 {
-		DATA(4*i, U32(v[i%len(v)]))
-	}
-	constants[name] = m
-	return m
-}
-
-// float returns data of a whole number.
-func float(name string, x int) Mem {
-	return data(fmt.Sprint(name, x), math.Float32bits(float32(x)))
-}
-
-// every returns the places of every second of 32 words, from first on.
-func every(name string, first uint32) Mem {
+// every is the places of every second of 32 words, from first on.
+func every(first uint32) Op {
 	var v [8]uint32
 	for i := range v {
-		v[i] = first + uint32(4*i) | (first+uint32(4*i)+2)<<16
+		v[i] = (first+uint32(4*i))*0x10001 + 2<<16
 	}
-	return data(name, v[:]...)
+	return Dwords(v[:]...)
 }
 
-// words returns a shuffle of the words of each half of a vector: bit i of a word's place is bit
-// from[i] of the place that it comes from.
-func words(name string, from ...int) Mem {
-	var v [4]uint32
+// words is a shuffle of the words of each half of a vector: bit i of a word's place is bit from[i] of
+// the place that it comes from.
+func words(from ...int) Op {
+	var v [16]byte
 	for place := range 8 {
 		at := 0
 		for i, bit := range from {
 			at |= place >> i & 1 << bit
 		}
-		v[place/2] |= uint32(2*at|(2*at+1)<<8) << (place % 2 * 16)
+		v[2*place], v[2*place+1] = byte(2*at), byte(2*at+1)
 	}
-	return data(name, v[:]...)
+	return Bytes16(v)
 }
