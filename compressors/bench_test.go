@@ -15,6 +15,11 @@ func benchTensor(d kv.DType) kv.Tensor {
 	return codectest.Tensor(5, shape, d)
 }
 
+// benchLatent is the cache of DeepSeek's attention.
+func benchLatent(d kv.DType) kv.Tensor {
+	return codectest.Tensor(5, kv.Shape{Layers: 1, Heads: 1, Tokens: 16384, KeyDim: 576}, d)
+}
+
 // benchCopy copies the raw bytes: what every rate is compared with.
 func benchCopy(b *testing.B, src kv.Tensor) {
 	dst := src.Clone()

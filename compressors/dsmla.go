@@ -166,8 +166,37 @@ func (fp8Latent) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte) b
 	return ok
 }
 
-// compressRows implements manyRows: none.
-func (fp8Latent) compressRows(kv.DType, int, []byte, []byte, []uint16) int { return 0 }
+// compressRows implements manyRows.
+func (f fp8Latent) compressRows(d kv.DType, dim int, scales, codes []byte, rows []uint16) int {
+	ns, nc := f.rowBytes(kv.K, dim)
+	n := 0
+	for ; len(rows) >= dim; n++ {
+		row := rows[:dim]
+		top, tiles := kern.TilesE4M3(d == kv.BF16, codes, scales, row[:latentDim])
+		if tiles < latentDim/latentTile || !d.Finite(top) || !writeRope(d, codes[latentDim:nc], row[latentDim:]) {
+			break
+		}
+		rows, scales, codes = rows[dim:], scales[ns:], codes[nc:]
+	}
+	return n
+}
+
+// writeRope writes src as bfloat16, and returns false if one is not finite.
+func writeRope(d kv.DType, dst []byte, src []uint16) bool {
+	if d.FirstNonFinite(src) >= 0 {
+		return false
+	}
+	if d == kv.BF16 {
+		putBits(dst, src)
+		return true
+	}
+	var vals [ropeDim]float32
+	var bits [ropeDim]uint16
+	d.Widen(vals[:], src)
+	kv.BF16.NarrowSaturated(bits[:], vals[:]) // which cuts nothing
+	putBits(dst, bits[:])
+	return true
+}
 
 // decompressRows implements manyRows.
 func (f fp8Latent) decompressRows(d kv.DType, dim int, rows []uint16, scales, codes []byte) int {
@@ -251,8 +280,20 @@ func (nvfp4Latent) decompressRow(w *rowScratch, _ kv.Side, scales, codes []byte)
 	return ok
 }
 
-// compressRows implements manyRows: none.
-func (nvfp4Latent) compressRows(kv.DType, int, []byte, []byte, []uint16) int { return 0 }
+// compressRows implements manyRows.
+func (f nvfp4Latent) compressRows(d kv.DType, dim int, scales, codes []byte, rows []uint16) int {
+	ns, nc := f.rowBytes(kv.K, dim)
+	n := 0
+	for ; len(rows) >= dim; n++ {
+		row := rows[:dim]
+		top, blocks := kern.BlocksE2M1(d == kv.BF16, codes, scales, row[:latentDim])
+		if blocks < ns || !d.Finite(top) || !quant.E4M3.Cast(d, codes[latentDim/2:nc], row[latentDim:]) {
+			break
+		}
+		rows, scales, codes = rows[dim:], scales[ns:], codes[nc:]
+	}
+	return n
+}
 
 // decompressRows implements manyRows.
 func (f nvfp4Latent) decompressRows(d kv.DType, dim int, rows []uint16, scales, codes []byte) int {

@@ -31,8 +31,7 @@ func scoredSpecs() []compressors.Spec {
 	return all
 }
 
-func newScorer(d kv.DType) *scorer {
-	cache := benchTensor(d)
+func newScorer(cache kv.Tensor) *scorer {
 	size, _ := meter.LastLevelCache()
 	n := meter.Slots(cache.RawBytes(), size)
 	return &scorer{Ring: meter.NewRing(cache, n), raw: n * cache.RawBytes()}
@@ -102,28 +101,36 @@ func BenchmarkScore(b *testing.B) {
 	}
 	for _, d := range []kv.DType{kv.BF16, kv.F16} {
 		b.Run(d.String(), func(b *testing.B) {
-			var s *scorer
+			var rows, latents *scorer
 			for _, spec := range scoredSpecs() {
 				b.Run(string(spec), func(b *testing.B) {
 					_, c, err := compressors.Open(string(spec))
 					if err != nil {
 						b.Fatal(err)
 					}
-					if _, err = c.AppendCompress(nil, benchTensor(d).Slice(0, 64)); errors.Is(err,
-						compressors.ErrUnsupported) {
-						b.Skip(err)
+					s, cache := &rows, benchTensor
+					if _, err = c.AppendCompress(nil, cache(d).Slice(0, 64)); errors.Is(err, compressors.ErrUnsupported) {
+						s, cache = &latents, benchLatent
+						if _, err := c.AppendCompress(nil, cache(d).Slice(0, 64)); err != nil {
+							b.Skip(err)
+						}
 					}
-					if s == nil {
-						s = newScorer(d)
+					if *s == nil {
+						*s = newScorer(cache(d))
 					}
-					s.round(b, c) // faults pages in
-					s.copies, s.there, s.back = s.copies[:0], s.there[:0], s.back[:0]
-					for b.Loop() {
-						s.round(b, c)
-					}
-					s.report(b)
+					(*s).score(b, c)
 				})
 			}
 		})
 	}
+}
+
+// score reports what rounds say.
+func (s *scorer) score(b *testing.B, c compressors.Codec) {
+	s.round(b, c) // faults pages in
+	s.copies, s.there, s.back = s.copies[:0], s.there[:0], s.back[:0]
+	for b.Loop() {
+		s.round(b, c)
+	}
+	s.report(b)
 }

@@ -171,3 +171,17 @@ func TestScalesOfLayersAgreeWithVectors(t *testing.T) {
 		}
 	}
 }
+
+// Small integers in several scales are often in the middle between two codes.
+func TestLatentsAgreeWithVectorsAtTies(t *testing.T) {
+	for _, d := range []kv.DType{kv.F16, kv.BF16} {
+		src := kv.New(kv.Shape{Layers: 1, Heads: 1, Tokens: 500, KeyDim: 576}, d)
+		r := codectest.Rand(3)
+		for i := range src.Bits[kv.K] {
+			scale := float32(uint64(1)<<(uint64(i/128)*2654435761>>5%9)) / 32
+			src.Bits[kv.K][i] = d.Bits(float32(int64(r.Uint64()%255)-127) * scale)
+		}
+		checkVectors(t, "fp8_ds_mla", src, nil)
+		checkVectors(t, "nvfp4_ds_mla", src, nil)
+	}
+}

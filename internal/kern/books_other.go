@@ -46,6 +46,14 @@ func fitIQ4AVX2(_ *uint32, _, _, _ *float32) { panic("kern: no vector kernels") 
 
 func nibblesAVX2(_ *byte, _ *uint32, _ int) { panic("kern: no vector kernels") }
 
+func tilesE4M3F16AVX2(_, _ *byte, _ *uint16, _ int) (top uint32) { panic("kern: no vector kernels") }
+
+func tilesE4M3BF16AVX2(_, _ *byte, _ *uint16, _ int) (top uint32) { panic("kern: no vector kernels") }
+
+func blocksE2M1F16AVX2(_, _ *byte, _ *uint16, _ int) (top uint32) { panic("kern: no vector kernels") }
+
+func blocksE2M1BF16AVX2(_, _ *byte, _ *uint16, _ int) (top uint32) { panic("kern: no vector kernels") }
+
 func polarCodesAVX2(_, _ *uint32, _ *uint16, _, _ *float32, _ int) (left int) {
 	panic("kern: no vector kernels")
 }
