@@ -2,6 +2,7 @@ package compressors
 
 import (
 	"fmt"
+	"sync"
 
 	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/internal/rotate"
@@ -115,25 +116,35 @@ func (h hadamard) matrix(dim int) rotate.Matrix {
 	return r.Matrix()
 }
 
+// hadamardRoom is memory for rotated rows: kernels take some while those before become codes, for
+// which a processor has time as it waits for their scales.
+type hadamardRoom struct {
+	vals [2][]float32
+	ends [2]kern.Ends
+}
+
+var hadamardRooms = sync.Pool{New: func() any { return new(hadamardRoom) }}
+
 // compressRows implements manyRows.
 func (h hadamard) compressRows(d kv.DType, dim int, scales, codes []byte, rows []uint16) (n int) {
-	turn := h.matrix(dim)
-	size := kern.RowsAtOnce * dim
-	var room [kern.RowsAtOnce * 128]float32
-	var ends kern.Ends
-	if turn.Block != dim || size > len(room) || !kern.Vectors() {
-		return 0
-	}
-	vals, perRow := room[:size], quant.PackedBytes(dim, h.bits)
+	turn, bf16 := h.matrix(dim), d == kv.BF16
+	size, perBatch := kern.RowsAtOnce*dim, kern.RowsAtOnce*quant.PackedBytes(dim, h.bits)
 	grid := kern.RowGrid{Bits: h.bits, Factor: turn.Factor, Clip: h.clip}
-	for ; len(rows) >= size; rows = rows[size:] {
-		if !kern.WidenHadamard(d == kv.BF16, turn.Block, vals, rows, turn.Flips, &ends) ||
-			!grid.QuantizeRows(d == kv.BF16, codes[n*perRow:], scales[4*n:], vals, &ends) {
-			break
+	w := hadamardRooms.Get().(*hadamardRoom)
+	defer hadamardRooms.Put(w)
+	for i := 0; ; i++ {
+		vals, ends := growTo(w.vals[i&1], size), &w.ends[i&1]
+		w.vals[i&1] = vals
+		ok := len(rows) >= size && kern.WidenHadamard(bf16, turn.Block, vals, rows, turn.Flips, ends)
+		if i > 0 {
+			grid.QuantizeRows(bf16, codes, w.vals[i&1^1][:size], &w.ends[i&1^1])
+			codes = codes[perBatch:]
 		}
-		n += kern.RowsAtOnce
+		if !ok || !grid.Fit(scales, ends) {
+			return i * kern.RowsAtOnce
+		}
+		rows, scales = rows[size:], scales[4*kern.RowsAtOnce:]
 	}
-	return n
 }
 
 // decompressRows implements manyRows.

@@ -713,53 +713,19 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows2F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·quantizeRows2F16AVX2(SB), NOSPLIT, $64-49
+// func quantizeRows2F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows2F16AVX2(SB), NOSPLIT, $0-36
 	MOVQ         codes+0(FP), AX
-	MOVQ         v+16(FP), CX
-	MOVQ         ends+24(FP), DX
-	MOVQ         scales+8(FP), BX
-	VBROADCASTSS factor+40(FP), Y1
-	VBROADCASTSS clip+44(FP), Y4
-	VMULPS       (DX), Y1, Y0
-	VMULPS       32(DX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y0, Y3, Y2
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x1e, Y0, Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VSUBPS       Y0, Y1, Y1
-	VDIVPS       gridsConst1<>+0(SB), Y1, Y1
-	VANDPS       gridsConst2<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
-	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
-	VCVTPS2PH    $0x00, Y1, X1
-	VCVTPS2PH    $0x00, Y0, X0
-	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (BX)
-	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(BX)
-	VCVTPH2PS    X0, Y0
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      gridsConst4<>+0(SB), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y3, 32(SP)
-	VBROADCASTSS factor+40(FP), Y0
-	XORQ         DX, DX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (SP)(DX*4), Y1
-	VBROADCASTSS 32(SP)(DX*4), Y2
-	MOVQ         n+32(FP), BX
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
+	MOVQ         n+24(FP), SI
 
 values:
 	VMULPS       (CX), Y0, Y3
@@ -790,71 +756,13 @@ values:
 	VMOVQ        X3, (AX)
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000008, AX
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JNZ          values
-	INCQ         DX
-	CMPQ         DX, $0x08
+	INCQ         BX
+	CMPQ         BX, $0x08
 	JNE          row
-	MOVB         $0x01, AL
-	MOVB         AL, ret+48(FP)
 	VZEROUPPER
 	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-DATA gridsConst0<>+0(SB)/4, $0x477ff000
-DATA gridsConst0<>+4(SB)/4, $0x477ff000
-DATA gridsConst0<>+8(SB)/4, $0x477ff000
-DATA gridsConst0<>+12(SB)/4, $0x477ff000
-DATA gridsConst0<>+16(SB)/4, $0x477ff000
-DATA gridsConst0<>+20(SB)/4, $0x477ff000
-DATA gridsConst0<>+24(SB)/4, $0x477ff000
-DATA gridsConst0<>+28(SB)/4, $0x477ff000
-GLOBL gridsConst0<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst1<>+0(SB)/4, $0x40400000
-DATA gridsConst1<>+4(SB)/4, $0x40400000
-DATA gridsConst1<>+8(SB)/4, $0x40400000
-DATA gridsConst1<>+12(SB)/4, $0x40400000
-DATA gridsConst1<>+16(SB)/4, $0x40400000
-DATA gridsConst1<>+20(SB)/4, $0x40400000
-DATA gridsConst1<>+24(SB)/4, $0x40400000
-DATA gridsConst1<>+28(SB)/4, $0x40400000
-GLOBL gridsConst1<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst2<>+0(SB)/4, $0x7fffffff
-DATA gridsConst2<>+4(SB)/4, $0x7fffffff
-DATA gridsConst2<>+8(SB)/4, $0x7fffffff
-DATA gridsConst2<>+12(SB)/4, $0x7fffffff
-DATA gridsConst2<>+16(SB)/4, $0x7fffffff
-DATA gridsConst2<>+20(SB)/4, $0x7fffffff
-DATA gridsConst2<>+24(SB)/4, $0x7fffffff
-DATA gridsConst2<>+28(SB)/4, $0x7fffffff
-GLOBL gridsConst2<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst3<>+0(SB)/4, $0x33800000
-DATA gridsConst3<>+4(SB)/4, $0x33800000
-DATA gridsConst3<>+8(SB)/4, $0x33800000
-DATA gridsConst3<>+12(SB)/4, $0x33800000
-DATA gridsConst3<>+16(SB)/4, $0x33800000
-DATA gridsConst3<>+20(SB)/4, $0x33800000
-DATA gridsConst3<>+24(SB)/4, $0x33800000
-DATA gridsConst3<>+28(SB)/4, $0x33800000
-GLOBL gridsConst3<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst4<>+0(SB)/4, $0x3f800000
-DATA gridsConst4<>+4(SB)/4, $0x3f800000
-DATA gridsConst4<>+8(SB)/4, $0x3f800000
-DATA gridsConst4<>+12(SB)/4, $0x3f800000
-DATA gridsConst4<>+16(SB)/4, $0x3f800000
-DATA gridsConst4<>+20(SB)/4, $0x3f800000
-DATA gridsConst4<>+24(SB)/4, $0x3f800000
-DATA gridsConst4<>+28(SB)/4, $0x3f800000
-GLOBL gridsConst4<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroups2F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
@@ -1882,53 +1790,19 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows4F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·quantizeRows4F16AVX2(SB), NOSPLIT, $64-49
+// func quantizeRows4F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows4F16AVX2(SB), NOSPLIT, $0-36
 	MOVQ         codes+0(FP), AX
-	MOVQ         v+16(FP), CX
-	MOVQ         ends+24(FP), DX
-	MOVQ         scales+8(FP), BX
-	VBROADCASTSS factor+40(FP), Y1
-	VBROADCASTSS clip+44(FP), Y4
-	VMULPS       (DX), Y1, Y0
-	VMULPS       32(DX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y0, Y3, Y2
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x1e, Y0, Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VSUBPS       Y0, Y1, Y1
-	VDIVPS       gridsConst5<>+0(SB), Y1, Y1
-	VANDPS       gridsConst2<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
-	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
-	VCVTPS2PH    $0x00, Y1, X1
-	VCVTPS2PH    $0x00, Y0, X0
-	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (BX)
-	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(BX)
-	VCVTPH2PS    X0, Y0
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      gridsConst4<>+0(SB), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y3, 32(SP)
-	VBROADCASTSS factor+40(FP), Y0
-	XORQ         DX, DX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (SP)(DX*4), Y1
-	VBROADCASTSS 32(SP)(DX*4), Y2
-	MOVQ         n+32(FP), BX
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
+	MOVQ         n+24(FP), SI
 
 values:
 	VMULPS       (CX), Y0, Y3
@@ -1958,31 +1832,13 @@ values:
 	VMOVDQU      X3, (AX)
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000010, AX
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JNZ          values
-	INCQ         DX
-	CMPQ         DX, $0x08
+	INCQ         BX
+	CMPQ         BX, $0x08
 	JNE          row
-	MOVB         $0x01, AL
-	MOVB         AL, ret+48(FP)
 	VZEROUPPER
 	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-DATA gridsConst5<>+0(SB)/4, $0x41700000
-DATA gridsConst5<>+4(SB)/4, $0x41700000
-DATA gridsConst5<>+8(SB)/4, $0x41700000
-DATA gridsConst5<>+12(SB)/4, $0x41700000
-DATA gridsConst5<>+16(SB)/4, $0x41700000
-DATA gridsConst5<>+20(SB)/4, $0x41700000
-DATA gridsConst5<>+24(SB)/4, $0x41700000
-DATA gridsConst5<>+28(SB)/4, $0x41700000
-GLOBL gridsConst5<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroups4F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
@@ -3068,53 +2924,19 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows8F16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·quantizeRows8F16AVX2(SB), NOSPLIT, $64-49
+// func quantizeRows8F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows8F16AVX2(SB), NOSPLIT, $0-36
 	MOVQ         codes+0(FP), AX
-	MOVQ         v+16(FP), CX
-	MOVQ         ends+24(FP), DX
-	MOVQ         scales+8(FP), BX
-	VBROADCASTSS factor+40(FP), Y1
-	VBROADCASTSS clip+44(FP), Y4
-	VMULPS       (DX), Y1, Y0
-	VMULPS       32(DX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y0, Y3, Y2
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x1e, Y0, Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VSUBPS       Y0, Y1, Y1
-	VDIVPS       gridsConst6<>+0(SB), Y1, Y1
-	VANDPS       gridsConst2<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
-	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
-	VCVTPS2PH    $0x00, Y1, X1
-	VCVTPS2PH    $0x00, Y0, X0
-	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (BX)
-	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(BX)
-	VCVTPH2PS    X0, Y0
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      gridsConst4<>+0(SB), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y3, 32(SP)
-	VBROADCASTSS factor+40(FP), Y0
-	XORQ         DX, DX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (SP)(DX*4), Y1
-	VBROADCASTSS 32(SP)(DX*4), Y2
-	MOVQ         n+32(FP), BX
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
+	MOVQ         n+24(FP), SI
 
 values:
 	VMULPS    (CX), Y0, Y3
@@ -3141,31 +2963,13 @@ values:
 	VMOVDQU   Y3, (AX)
 	ADDQ      $0x00000080, CX
 	ADDQ      $0x00000020, AX
-	SUBQ      $0x20, BX
+	SUBQ      $0x20, SI
 	JNZ       values
-	INCQ      DX
-	CMPQ      DX, $0x08
+	INCQ      BX
+	CMPQ      BX, $0x08
 	JNE       row
-	MOVB      $0x01, AL
-	MOVB      AL, ret+48(FP)
 	VZEROUPPER
 	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-DATA gridsConst6<>+0(SB)/4, $0x437f0000
-DATA gridsConst6<>+4(SB)/4, $0x437f0000
-DATA gridsConst6<>+8(SB)/4, $0x437f0000
-DATA gridsConst6<>+12(SB)/4, $0x437f0000
-DATA gridsConst6<>+16(SB)/4, $0x437f0000
-DATA gridsConst6<>+20(SB)/4, $0x437f0000
-DATA gridsConst6<>+24(SB)/4, $0x437f0000
-DATA gridsConst6<>+28(SB)/4, $0x437f0000
-GLOBL gridsConst6<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroups8F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
@@ -4063,53 +3867,19 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows2BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·quantizeRows2BF16AVX2(SB), NOSPLIT, $64-49
+// func quantizeRows2BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows2BF16AVX2(SB), NOSPLIT, $0-36
 	MOVQ         codes+0(FP), AX
-	MOVQ         v+16(FP), CX
-	MOVQ         ends+24(FP), DX
-	MOVQ         scales+8(FP), BX
-	VBROADCASTSS factor+40(FP), Y1
-	VBROADCASTSS clip+44(FP), Y4
-	VMULPS       (DX), Y1, Y0
-	VMULPS       32(DX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y0, Y3, Y2
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x1e, Y0, Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VSUBPS       Y0, Y1, Y1
-	VDIVPS       gridsConst1<>+0(SB), Y1, Y1
-	VANDPS       gridsConst2<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
-	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
-	VCVTPS2PH    $0x00, Y1, X1
-	VCVTPS2PH    $0x00, Y0, X0
-	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (BX)
-	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(BX)
-	VCVTPH2PS    X0, Y0
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      gridsConst4<>+0(SB), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y3, 32(SP)
-	VBROADCASTSS factor+40(FP), Y0
-	XORQ         DX, DX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (SP)(DX*4), Y1
-	VBROADCASTSS 32(SP)(DX*4), Y2
-	MOVQ         n+32(FP), BX
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
+	MOVQ         n+24(FP), SI
 
 values:
 	VMULPS       (CX), Y0, Y3
@@ -4141,19 +3911,11 @@ values:
 	VMOVQ        X3, (AX)
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000008, AX
-	SUBQ         $0x20, BX
+	SUBQ         $0x20, SI
 	JNZ          values
-	INCQ         DX
-	CMPQ         DX, $0x08
+	INCQ         BX
+	CMPQ         BX, $0x08
 	JNE          row
-	MOVB         $0x01, AL
-	MOVB         AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
 
@@ -5138,53 +4900,19 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows4BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·quantizeRows4BF16AVX2(SB), NOSPLIT, $64-49
+// func quantizeRows4BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows4BF16AVX2(SB), NOSPLIT, $0-36
 	MOVQ         codes+0(FP), AX
-	MOVQ         v+16(FP), CX
-	MOVQ         ends+24(FP), DX
-	MOVQ         scales+8(FP), BX
-	VBROADCASTSS factor+40(FP), Y1
-	VBROADCASTSS clip+44(FP), Y4
-	VMULPS       (DX), Y1, Y0
-	VMULPS       32(DX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y0, Y3, Y2
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x1e, Y0, Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VSUBPS       Y0, Y1, Y1
-	VDIVPS       gridsConst5<>+0(SB), Y1, Y1
-	VANDPS       gridsConst2<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
-	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
-	VCVTPS2PH    $0x00, Y1, X1
-	VCVTPS2PH    $0x00, Y0, X0
-	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (BX)
-	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(BX)
-	VCVTPH2PS    X0, Y0
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      gridsConst4<>+0(SB), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y3, 32(SP)
-	VBROADCASTSS factor+40(FP), Y0
-	XORQ         DX, DX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (SP)(DX*4), Y1
-	VBROADCASTSS 32(SP)(DX*4), Y2
-	MOVQ         n+32(FP), BX
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
+	MOVQ         n+24(FP), SI
 
 values:
 	VMULPS    (CX), Y0, Y3
@@ -5214,19 +4942,11 @@ values:
 	VMOVDQU   X3, (AX)
 	ADDQ      $0x00000080, CX
 	ADDQ      $0x00000010, AX
-	SUBQ      $0x20, BX
+	SUBQ      $0x20, SI
 	JNZ       values
-	INCQ      DX
-	CMPQ      DX, $0x08
+	INCQ      BX
+	CMPQ      BX, $0x08
 	JNE       row
-	MOVB      $0x01, AL
-	MOVB      AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
 
@@ -6297,53 +6017,19 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows8BF16AVX2(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
-// Requires: AVX, AVX2, F16C
-TEXT ·quantizeRows8BF16AVX2(SB), NOSPLIT, $64-49
+// func quantizeRows8BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows8BF16AVX2(SB), NOSPLIT, $0-36
 	MOVQ         codes+0(FP), AX
-	MOVQ         v+16(FP), CX
-	MOVQ         ends+24(FP), DX
-	MOVQ         scales+8(FP), BX
-	VBROADCASTSS factor+40(FP), Y1
-	VBROADCASTSS clip+44(FP), Y4
-	VMULPS       (DX), Y1, Y0
-	VMULPS       32(DX), Y1, Y1
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x04, Y0, Y3, Y2
-	VMULPS       Y4, Y0, Y0
-	VMULPS       Y4, Y1, Y1
-	VCMPPS       $0x1e, Y0, Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VSUBPS       Y0, Y1, Y1
-	VDIVPS       gridsConst6<>+0(SB), Y1, Y1
-	VANDPS       gridsConst2<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
-	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
-	VANDPS       Y3, Y2, Y2
-	VMOVMSKPS    Y2, DX
-	CMPL         DX, $0xff
-	JNE          bad
-	VMAXPS       gridsConst3<>+0(SB), Y1, Y1
-	VCVTPS2PH    $0x00, Y1, X1
-	VCVTPS2PH    $0x00, Y0, X0
-	VPUNPCKLWD   X0, X1, X2
-	VMOVDQU      X2, (BX)
-	VPUNPCKHWD   X0, X1, X2
-	VMOVDQU      X2, 16(BX)
-	VCVTPH2PS    X0, Y0
-	VCVTPH2PS    X1, Y1
-	VMOVUPS      gridsConst4<>+0(SB), Y3
-	VDIVPS       Y1, Y3, Y3
-	VMOVUPS      Y0, (SP)
-	VMOVUPS      Y3, 32(SP)
-	VBROADCASTSS factor+40(FP), Y0
-	XORQ         DX, DX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (SP)(DX*4), Y1
-	VBROADCASTSS 32(SP)(DX*4), Y2
-	MOVQ         n+32(FP), BX
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
+	MOVQ         n+24(FP), SI
 
 values:
 	VMULPS    (CX), Y0, Y3
@@ -6370,19 +6056,11 @@ values:
 	VMOVDQU   Y3, (AX)
 	ADDQ      $0x00000080, CX
 	ADDQ      $0x00000020, AX
-	SUBQ      $0x20, BX
+	SUBQ      $0x20, SI
 	JNZ       values
-	INCQ      DX
-	CMPQ      DX, $0x08
+	INCQ      BX
+	CMPQ      BX, $0x08
 	JNE       row
-	MOVB      $0x01, AL
-	MOVB      AL, ret+48(FP)
-	VZEROUPPER
-	RET
-
-bad:
-	MOVB $0x00, AL
-	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
 
@@ -6607,6 +6285,89 @@ done:
 	MOVQ AX, ret+56(FP)
 	VZEROUPPER
 	RET
+
+// func fitRowsAVX2(scales *byte, ends *float32, factor float32, clip float32, top float32) bool
+// Requires: AVX, F16C
+TEXT ·fitRowsAVX2(SB), NOSPLIT, $0-33
+	MOVQ         ends+8(FP), AX
+	MOVQ         scales+0(FP), CX
+	VBROADCASTSS factor+16(FP), Y1
+	VBROADCASTSS clip+20(FP), Y4
+	VMULPS       (AX), Y1, Y0
+	VMULPS       32(AX), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x04, Y0, Y3, Y2
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VCMPPS       $0x1e, Y0, Y1, Y3
+	VANDPS       Y3, Y2, Y2
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS top+24(FP), Y3
+	VDIVPS       Y3, Y1, Y1
+	VANDPS       gridsConst1<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
+	VANDPS       Y3, Y2, Y2
+	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
+	VANDPS       Y3, Y2, Y2
+	VMAXPS       gridsConst2<>+0(SB), Y1, Y1
+	VCVTPS2PH    $0x00, Y1, X1
+	VCVTPS2PH    $0x00, Y0, X0
+	VPUNPCKLWD   X0, X1, X3
+	VMOVDQU      X3, (CX)
+	VPUNPCKHWD   X0, X1, X3
+	VMOVDQU      X3, 16(CX)
+	VCVTPH2PS    X0, Y0
+	VCVTPH2PS    X1, Y1
+	VMOVUPS      gridsConst3<>+0(SB), Y3
+	VDIVPS       Y1, Y3, Y3
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VMOVMSKPS    Y2, AX
+	CMPL         AX, $0xff
+	SETEQ        AL
+	MOVB         AL, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA gridsConst0<>+0(SB)/4, $0x477ff000
+DATA gridsConst0<>+4(SB)/4, $0x477ff000
+DATA gridsConst0<>+8(SB)/4, $0x477ff000
+DATA gridsConst0<>+12(SB)/4, $0x477ff000
+DATA gridsConst0<>+16(SB)/4, $0x477ff000
+DATA gridsConst0<>+20(SB)/4, $0x477ff000
+DATA gridsConst0<>+24(SB)/4, $0x477ff000
+DATA gridsConst0<>+28(SB)/4, $0x477ff000
+GLOBL gridsConst0<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst1<>+0(SB)/4, $0x7fffffff
+DATA gridsConst1<>+4(SB)/4, $0x7fffffff
+DATA gridsConst1<>+8(SB)/4, $0x7fffffff
+DATA gridsConst1<>+12(SB)/4, $0x7fffffff
+DATA gridsConst1<>+16(SB)/4, $0x7fffffff
+DATA gridsConst1<>+20(SB)/4, $0x7fffffff
+DATA gridsConst1<>+24(SB)/4, $0x7fffffff
+DATA gridsConst1<>+28(SB)/4, $0x7fffffff
+GLOBL gridsConst1<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst2<>+0(SB)/4, $0x33800000
+DATA gridsConst2<>+4(SB)/4, $0x33800000
+DATA gridsConst2<>+8(SB)/4, $0x33800000
+DATA gridsConst2<>+12(SB)/4, $0x33800000
+DATA gridsConst2<>+16(SB)/4, $0x33800000
+DATA gridsConst2<>+20(SB)/4, $0x33800000
+DATA gridsConst2<>+24(SB)/4, $0x33800000
+DATA gridsConst2<>+28(SB)/4, $0x33800000
+GLOBL gridsConst2<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst3<>+0(SB)/4, $0x3f800000
+DATA gridsConst3<>+4(SB)/4, $0x3f800000
+DATA gridsConst3<>+8(SB)/4, $0x3f800000
+DATA gridsConst3<>+12(SB)/4, $0x3f800000
+DATA gridsConst3<>+16(SB)/4, $0x3f800000
+DATA gridsConst3<>+20(SB)/4, $0x3f800000
+DATA gridsConst3<>+24(SB)/4, $0x3f800000
+DATA gridsConst3<>+28(SB)/4, $0x3f800000
+GLOBL gridsConst3<>(SB), RODATA|NOPTR, $32
 
 // func hadamard64AVX2(v *float32, before *float32, after *float32, rows int)
 // Requires: AVX, AVX2, FMA3
@@ -7003,15 +6764,15 @@ TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -7020,16 +6781,16 @@ TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
 	VCVTPH2PS    X2, Y3
-	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMULPS       gridsConst7<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -7044,17 +6805,17 @@ block:
 	VBROADCASTSS   (SP)(BX*4), Y0
 	VMOVSS         32(SP)(BX*4), X2
 	VBROADCASTI128 (CX), Y1
-	VPSRLVQ        gridsConst13<>+0(SB), Y1, Y1
+	VPSRLVQ        gridsConst11<>+0(SB), Y1, Y1
 	VPSRLW         $0x02, Y1, Y3
-	VPAND          gridsConst14<>+0(SB), Y1, Y1
-	VPANDN         gridsConst14<>+0(SB), Y3, Y4
-	VPAND          gridsConst14<>+0(SB), Y3, Y3
+	VPAND          gridsConst12<>+0(SB), Y1, Y1
+	VPANDN         gridsConst12<>+0(SB), Y3, Y4
+	VPAND          gridsConst12<>+0(SB), Y3, Y3
 	VPADDB         Y3, Y1, Y3
 	VPADDB         Y4, Y1, Y4
-	VPMADDUBSW     gridsConst11<>+0(SB), Y3, Y1
-	VPMADDUBSW     gridsConst12<>+0(SB), Y3, Y3
-	VPMADDUBSW     gridsConst11<>+0(SB), Y4, Y5
-	VPMADDUBSW     gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW     gridsConst9<>+0(SB), Y3, Y1
+	VPMADDUBSW     gridsConst10<>+0(SB), Y3, Y3
+	VPMADDUBSW     gridsConst9<>+0(SB), Y4, Y5
+	VPMADDUBSW     gridsConst10<>+0(SB), Y4, Y4
 	VINSERTI128    $0x01, X3, Y1, Y6
 	VPERM2I128     $0x31, Y3, Y1, Y1
 	VINSERTI128    $0x01, X4, Y5, Y3
@@ -7079,10 +6840,10 @@ block:
 	VPSUBW         Y3, Y6, Y3
 	VPADDW         Y1, Y4, Y6
 	VPSUBW         Y1, Y4, Y1
-	VPSUBW         gridsConst15<>+0(SB), Y5, Y5
+	VPSUBW         gridsConst13<>+0(SB), Y5, Y5
 	PREFETCHT0     4096(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y5, Y4
-	VPMADDWD       gridsConst17<>+0(SB), Y5, Y5
+	VPMADDWD       gridsConst14<>+0(SB), Y5, Y4
+	VPMADDWD       gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VADDPS         Y2, Y4, Y4
@@ -7093,8 +6854,8 @@ block:
 	VCVTPS2PH      $0x00, Y4, (AX)
 	VCVTPS2PH      $0x00, Y5, 16(AX)
 	PREFETCHT0     4128(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD       gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD       gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD       gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VMULPS         64(DI), Y4, Y4
@@ -7104,8 +6865,8 @@ block:
 	VCVTPS2PH      $0x00, Y4, 32(AX)
 	VCVTPS2PH      $0x00, Y3, 48(AX)
 	PREFETCHT0     4160(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y6, Y3
-	VPMADDWD       gridsConst17<>+0(SB), Y6, Y4
+	VPMADDWD       gridsConst14<>+0(SB), Y6, Y3
+	VPMADDWD       gridsConst15<>+0(SB), Y6, Y4
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         128(DI), Y3, Y3
@@ -7115,8 +6876,8 @@ block:
 	VCVTPS2PH      $0x00, Y3, 64(AX)
 	VCVTPS2PH      $0x00, Y4, 80(AX)
 	PREFETCHT0     4192(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD       gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD       gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD       gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         192(DI), Y3, Y3
@@ -7144,115 +6905,125 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA gridsConst7<>+0(SB)/4, $0x0000ffff
-DATA gridsConst7<>+4(SB)/4, $0x0000ffff
-DATA gridsConst7<>+8(SB)/4, $0x0000ffff
-DATA gridsConst7<>+12(SB)/4, $0x0000ffff
-DATA gridsConst7<>+16(SB)/4, $0x0000ffff
-DATA gridsConst7<>+20(SB)/4, $0x0000ffff
-DATA gridsConst7<>+24(SB)/4, $0x0000ffff
-DATA gridsConst7<>+28(SB)/4, $0x0000ffff
+DATA gridsConst4<>+0(SB)/4, $0x0000ffff
+DATA gridsConst4<>+4(SB)/4, $0x0000ffff
+DATA gridsConst4<>+8(SB)/4, $0x0000ffff
+DATA gridsConst4<>+12(SB)/4, $0x0000ffff
+DATA gridsConst4<>+16(SB)/4, $0x0000ffff
+DATA gridsConst4<>+20(SB)/4, $0x0000ffff
+DATA gridsConst4<>+24(SB)/4, $0x0000ffff
+DATA gridsConst4<>+28(SB)/4, $0x0000ffff
+GLOBL gridsConst4<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst5<>+0(SB)/4, $0x7bff7bff
+DATA gridsConst5<>+4(SB)/4, $0x7bff7bff
+DATA gridsConst5<>+8(SB)/4, $0x7bff7bff
+DATA gridsConst5<>+12(SB)/4, $0x7bff7bff
+DATA gridsConst5<>+16(SB)/4, $0x7bff7bff
+DATA gridsConst5<>+20(SB)/4, $0x7bff7bff
+DATA gridsConst5<>+24(SB)/4, $0x7bff7bff
+DATA gridsConst5<>+28(SB)/4, $0x7bff7bff
+GLOBL gridsConst5<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst6<>+0(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+4(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+8(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+12(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+16(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+20(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+24(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+28(SB)/4, $0x7fff7fff
+GLOBL gridsConst6<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst7<>+0(SB)/4, $0x42800000
+DATA gridsConst7<>+4(SB)/4, $0x42800000
+DATA gridsConst7<>+8(SB)/4, $0x42800000
+DATA gridsConst7<>+12(SB)/4, $0x42800000
+DATA gridsConst7<>+16(SB)/4, $0x42800000
+DATA gridsConst7<>+20(SB)/4, $0x42800000
+DATA gridsConst7<>+24(SB)/4, $0x42800000
+DATA gridsConst7<>+28(SB)/4, $0x42800000
 GLOBL gridsConst7<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst8<>+0(SB)/4, $0x7bff7bff
-DATA gridsConst8<>+4(SB)/4, $0x7bff7bff
-DATA gridsConst8<>+8(SB)/4, $0x7bff7bff
-DATA gridsConst8<>+12(SB)/4, $0x7bff7bff
-DATA gridsConst8<>+16(SB)/4, $0x7bff7bff
-DATA gridsConst8<>+20(SB)/4, $0x7bff7bff
-DATA gridsConst8<>+24(SB)/4, $0x7bff7bff
-DATA gridsConst8<>+28(SB)/4, $0x7bff7bff
+DATA gridsConst8<>+0(SB)/4, $0x40400000
+DATA gridsConst8<>+4(SB)/4, $0x40400000
+DATA gridsConst8<>+8(SB)/4, $0x40400000
+DATA gridsConst8<>+12(SB)/4, $0x40400000
+DATA gridsConst8<>+16(SB)/4, $0x40400000
+DATA gridsConst8<>+20(SB)/4, $0x40400000
+DATA gridsConst8<>+24(SB)/4, $0x40400000
+DATA gridsConst8<>+28(SB)/4, $0x40400000
 GLOBL gridsConst8<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst9<>+0(SB)/4, $0x7fff7fff
-DATA gridsConst9<>+4(SB)/4, $0x7fff7fff
-DATA gridsConst9<>+8(SB)/4, $0x7fff7fff
-DATA gridsConst9<>+12(SB)/4, $0x7fff7fff
-DATA gridsConst9<>+16(SB)/4, $0x7fff7fff
-DATA gridsConst9<>+20(SB)/4, $0x7fff7fff
-DATA gridsConst9<>+24(SB)/4, $0x7fff7fff
-DATA gridsConst9<>+28(SB)/4, $0x7fff7fff
+DATA gridsConst9<>+0(SB)/4, $0x01010101
+DATA gridsConst9<>+4(SB)/4, $0x01010101
+DATA gridsConst9<>+8(SB)/4, $0x01010101
+DATA gridsConst9<>+12(SB)/4, $0x01010101
+DATA gridsConst9<>+16(SB)/4, $0x01010101
+DATA gridsConst9<>+20(SB)/4, $0x01010101
+DATA gridsConst9<>+24(SB)/4, $0x01010101
+DATA gridsConst9<>+28(SB)/4, $0x01010101
 GLOBL gridsConst9<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst10<>+0(SB)/4, $0x42800000
-DATA gridsConst10<>+4(SB)/4, $0x42800000
-DATA gridsConst10<>+8(SB)/4, $0x42800000
-DATA gridsConst10<>+12(SB)/4, $0x42800000
-DATA gridsConst10<>+16(SB)/4, $0x42800000
-DATA gridsConst10<>+20(SB)/4, $0x42800000
-DATA gridsConst10<>+24(SB)/4, $0x42800000
-DATA gridsConst10<>+28(SB)/4, $0x42800000
+DATA gridsConst10<>+0(SB)/4, $0xff01ff01
+DATA gridsConst10<>+4(SB)/4, $0xff01ff01
+DATA gridsConst10<>+8(SB)/4, $0xff01ff01
+DATA gridsConst10<>+12(SB)/4, $0xff01ff01
+DATA gridsConst10<>+16(SB)/4, $0xff01ff01
+DATA gridsConst10<>+20(SB)/4, $0xff01ff01
+DATA gridsConst10<>+24(SB)/4, $0xff01ff01
+DATA gridsConst10<>+28(SB)/4, $0xff01ff01
 GLOBL gridsConst10<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst11<>+0(SB)/4, $0x01010101
-DATA gridsConst11<>+4(SB)/4, $0x01010101
-DATA gridsConst11<>+8(SB)/4, $0x01010101
-DATA gridsConst11<>+12(SB)/4, $0x01010101
-DATA gridsConst11<>+16(SB)/4, $0x01010101
-DATA gridsConst11<>+20(SB)/4, $0x01010101
-DATA gridsConst11<>+24(SB)/4, $0x01010101
-DATA gridsConst11<>+28(SB)/4, $0x01010101
+DATA gridsConst11<>+0(SB)/4, $0x00000000
+DATA gridsConst11<>+4(SB)/4, $0x00000000
+DATA gridsConst11<>+8(SB)/4, $0x00000000
+DATA gridsConst11<>+12(SB)/4, $0x00000000
+DATA gridsConst11<>+16(SB)/4, $0x00000004
+DATA gridsConst11<>+20(SB)/4, $0x00000000
+DATA gridsConst11<>+24(SB)/4, $0x00000004
+DATA gridsConst11<>+28(SB)/4, $0x00000000
 GLOBL gridsConst11<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst12<>+0(SB)/4, $0xff01ff01
-DATA gridsConst12<>+4(SB)/4, $0xff01ff01
-DATA gridsConst12<>+8(SB)/4, $0xff01ff01
-DATA gridsConst12<>+12(SB)/4, $0xff01ff01
-DATA gridsConst12<>+16(SB)/4, $0xff01ff01
-DATA gridsConst12<>+20(SB)/4, $0xff01ff01
-DATA gridsConst12<>+24(SB)/4, $0xff01ff01
-DATA gridsConst12<>+28(SB)/4, $0xff01ff01
+DATA gridsConst12<>+0(SB)/4, $0x03030303
+DATA gridsConst12<>+4(SB)/4, $0x03030303
+DATA gridsConst12<>+8(SB)/4, $0x03030303
+DATA gridsConst12<>+12(SB)/4, $0x03030303
+DATA gridsConst12<>+16(SB)/4, $0x03030303
+DATA gridsConst12<>+20(SB)/4, $0x03030303
+DATA gridsConst12<>+24(SB)/4, $0x03030303
+DATA gridsConst12<>+28(SB)/4, $0x03030303
 GLOBL gridsConst12<>(SB), RODATA|NOPTR, $32
 
 DATA gridsConst13<>+0(SB)/4, $0x00000000
-DATA gridsConst13<>+4(SB)/4, $0x00000000
+DATA gridsConst13<>+4(SB)/4, $0x00300030
 DATA gridsConst13<>+8(SB)/4, $0x00000000
 DATA gridsConst13<>+12(SB)/4, $0x00000000
-DATA gridsConst13<>+16(SB)/4, $0x00000004
+DATA gridsConst13<>+16(SB)/4, $0x00000000
 DATA gridsConst13<>+20(SB)/4, $0x00000000
-DATA gridsConst13<>+24(SB)/4, $0x00000004
+DATA gridsConst13<>+24(SB)/4, $0x00000000
 DATA gridsConst13<>+28(SB)/4, $0x00000000
 GLOBL gridsConst13<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst14<>+0(SB)/4, $0x03030303
-DATA gridsConst14<>+4(SB)/4, $0x03030303
-DATA gridsConst14<>+8(SB)/4, $0x03030303
-DATA gridsConst14<>+12(SB)/4, $0x03030303
-DATA gridsConst14<>+16(SB)/4, $0x03030303
-DATA gridsConst14<>+20(SB)/4, $0x03030303
-DATA gridsConst14<>+24(SB)/4, $0x03030303
-DATA gridsConst14<>+28(SB)/4, $0x03030303
+DATA gridsConst14<>+0(SB)/4, $0x00010001
+DATA gridsConst14<>+4(SB)/4, $0x00010001
+DATA gridsConst14<>+8(SB)/4, $0x00010001
+DATA gridsConst14<>+12(SB)/4, $0x00010001
+DATA gridsConst14<>+16(SB)/4, $0x00010001
+DATA gridsConst14<>+20(SB)/4, $0x00010001
+DATA gridsConst14<>+24(SB)/4, $0x00010001
+DATA gridsConst14<>+28(SB)/4, $0x00010001
 GLOBL gridsConst14<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst15<>+0(SB)/4, $0x00000000
-DATA gridsConst15<>+4(SB)/4, $0x00300030
-DATA gridsConst15<>+8(SB)/4, $0x00000000
-DATA gridsConst15<>+12(SB)/4, $0x00000000
-DATA gridsConst15<>+16(SB)/4, $0x00000000
-DATA gridsConst15<>+20(SB)/4, $0x00000000
-DATA gridsConst15<>+24(SB)/4, $0x00000000
-DATA gridsConst15<>+28(SB)/4, $0x00000000
+DATA gridsConst15<>+0(SB)/4, $0xffff0001
+DATA gridsConst15<>+4(SB)/4, $0xffff0001
+DATA gridsConst15<>+8(SB)/4, $0xffff0001
+DATA gridsConst15<>+12(SB)/4, $0xffff0001
+DATA gridsConst15<>+16(SB)/4, $0xffff0001
+DATA gridsConst15<>+20(SB)/4, $0xffff0001
+DATA gridsConst15<>+24(SB)/4, $0xffff0001
+DATA gridsConst15<>+28(SB)/4, $0xffff0001
 GLOBL gridsConst15<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst16<>+0(SB)/4, $0x00010001
-DATA gridsConst16<>+4(SB)/4, $0x00010001
-DATA gridsConst16<>+8(SB)/4, $0x00010001
-DATA gridsConst16<>+12(SB)/4, $0x00010001
-DATA gridsConst16<>+16(SB)/4, $0x00010001
-DATA gridsConst16<>+20(SB)/4, $0x00010001
-DATA gridsConst16<>+24(SB)/4, $0x00010001
-DATA gridsConst16<>+28(SB)/4, $0x00010001
-GLOBL gridsConst16<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst17<>+0(SB)/4, $0xffff0001
-DATA gridsConst17<>+4(SB)/4, $0xffff0001
-DATA gridsConst17<>+8(SB)/4, $0xffff0001
-DATA gridsConst17<>+12(SB)/4, $0xffff0001
-DATA gridsConst17<>+16(SB)/4, $0xffff0001
-DATA gridsConst17<>+20(SB)/4, $0xffff0001
-DATA gridsConst17<>+24(SB)/4, $0xffff0001
-DATA gridsConst17<>+28(SB)/4, $0xffff0001
-GLOBL gridsConst17<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack4F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -7262,15 +7033,15 @@ TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -7279,16 +7050,16 @@ TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
 	VCVTPH2PS    X2, Y3
-	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMULPS       gridsConst7<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -7303,17 +7074,17 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
 	VPSRLW       $0x04, Y1, Y3
-	VPAND        gridsConst19<>+0(SB), Y1, Y1
-	VPANDN       gridsConst19<>+0(SB), Y3, Y4
-	VPAND        gridsConst19<>+0(SB), Y3, Y3
+	VPAND        gridsConst18<>+0(SB), Y1, Y1
+	VPANDN       gridsConst18<>+0(SB), Y3, Y4
+	VPAND        gridsConst18<>+0(SB), Y3, Y3
 	VPADDB       Y3, Y1, Y3
 	VPADDB       Y4, Y1, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y1
-	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y5
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y3, Y1
+	VPMADDUBSW   gridsConst10<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y5
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
 	VPUNPCKLDQ   Y5, Y1, Y6
 	VPUNPCKHDQ   Y5, Y1, Y1
 	VPUNPCKLDQ   Y4, Y3, Y5
@@ -7338,10 +7109,10 @@ block:
 	VPSUBW       Y3, Y6, Y3
 	VPADDW       Y1, Y5, Y6
 	VPSUBW       Y1, Y5, Y1
-	VPSUBW       gridsConst20<>+0(SB), Y4, Y4
+	VPSUBW       gridsConst19<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y5
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y5
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	VADDPS       Y2, Y5, Y5
@@ -7352,8 +7123,8 @@ block:
 	VCVTPS2PH    $0x00, Y5, (AX)
 	VCVTPS2PH    $0x00, Y4, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y6, Y5
+	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y6, Y5
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -7363,8 +7134,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y5, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -7374,8 +7145,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y3, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -7403,35 +7174,45 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA gridsConst18<>+0(SB)/4, $0x05040100
-DATA gridsConst18<>+4(SB)/4, $0x0d0c0908
-DATA gridsConst18<>+8(SB)/4, $0x07060302
-DATA gridsConst18<>+12(SB)/4, $0x0f0e0b0a
-DATA gridsConst18<>+16(SB)/4, $0x05040100
-DATA gridsConst18<>+20(SB)/4, $0x0d0c0908
-DATA gridsConst18<>+24(SB)/4, $0x07060302
-DATA gridsConst18<>+28(SB)/4, $0x0f0e0b0a
+DATA gridsConst16<>+0(SB)/4, $0x41700000
+DATA gridsConst16<>+4(SB)/4, $0x41700000
+DATA gridsConst16<>+8(SB)/4, $0x41700000
+DATA gridsConst16<>+12(SB)/4, $0x41700000
+DATA gridsConst16<>+16(SB)/4, $0x41700000
+DATA gridsConst16<>+20(SB)/4, $0x41700000
+DATA gridsConst16<>+24(SB)/4, $0x41700000
+DATA gridsConst16<>+28(SB)/4, $0x41700000
+GLOBL gridsConst16<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst17<>+0(SB)/4, $0x05040100
+DATA gridsConst17<>+4(SB)/4, $0x0d0c0908
+DATA gridsConst17<>+8(SB)/4, $0x07060302
+DATA gridsConst17<>+12(SB)/4, $0x0f0e0b0a
+DATA gridsConst17<>+16(SB)/4, $0x05040100
+DATA gridsConst17<>+20(SB)/4, $0x0d0c0908
+DATA gridsConst17<>+24(SB)/4, $0x07060302
+DATA gridsConst17<>+28(SB)/4, $0x0f0e0b0a
+GLOBL gridsConst17<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst18<>+0(SB)/4, $0x0f0f0f0f
+DATA gridsConst18<>+4(SB)/4, $0x0f0f0f0f
+DATA gridsConst18<>+8(SB)/4, $0x0f0f0f0f
+DATA gridsConst18<>+12(SB)/4, $0x0f0f0f0f
+DATA gridsConst18<>+16(SB)/4, $0x0f0f0f0f
+DATA gridsConst18<>+20(SB)/4, $0x0f0f0f0f
+DATA gridsConst18<>+24(SB)/4, $0x0f0f0f0f
+DATA gridsConst18<>+28(SB)/4, $0x0f0f0f0f
 GLOBL gridsConst18<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst19<>+0(SB)/4, $0x0f0f0f0f
-DATA gridsConst19<>+4(SB)/4, $0x0f0f0f0f
-DATA gridsConst19<>+8(SB)/4, $0x0f0f0f0f
-DATA gridsConst19<>+12(SB)/4, $0x0f0f0f0f
-DATA gridsConst19<>+16(SB)/4, $0x0f0f0f0f
-DATA gridsConst19<>+20(SB)/4, $0x0f0f0f0f
-DATA gridsConst19<>+24(SB)/4, $0x0f0f0f0f
-DATA gridsConst19<>+28(SB)/4, $0x0f0f0f0f
+DATA gridsConst19<>+0(SB)/4, $0x00000000
+DATA gridsConst19<>+4(SB)/4, $0x00f000f0
+DATA gridsConst19<>+8(SB)/4, $0x00000000
+DATA gridsConst19<>+12(SB)/4, $0x00000000
+DATA gridsConst19<>+16(SB)/4, $0x00000000
+DATA gridsConst19<>+20(SB)/4, $0x00000000
+DATA gridsConst19<>+24(SB)/4, $0x00000000
+DATA gridsConst19<>+28(SB)/4, $0x00000000
 GLOBL gridsConst19<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst20<>+0(SB)/4, $0x00000000
-DATA gridsConst20<>+4(SB)/4, $0x00f000f0
-DATA gridsConst20<>+8(SB)/4, $0x00000000
-DATA gridsConst20<>+12(SB)/4, $0x00000000
-DATA gridsConst20<>+16(SB)/4, $0x00000000
-DATA gridsConst20<>+20(SB)/4, $0x00000000
-DATA gridsConst20<>+24(SB)/4, $0x00000000
-DATA gridsConst20<>+28(SB)/4, $0x00000000
-GLOBL gridsConst20<>(SB), RODATA|NOPTR, $32
 
 // func rotateCodesBack8F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
@@ -7441,15 +7222,15 @@ TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -7458,16 +7239,16 @@ TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
 	VCVTPH2PS    X2, Y3
-	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMULPS       gridsConst7<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -7485,10 +7266,10 @@ block:
 	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
 	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y4
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y5
-	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y4
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y3, Y5
+	VPMADDUBSW   gridsConst10<>+0(SB), Y3, Y3
 	VPADDW       Y5, Y4, Y6
 	VPSUBW       Y5, Y4, Y5
 	VPADDW       Y3, Y1, Y4
@@ -7518,8 +7299,8 @@ block:
 	VPADDW       Y1, Y4, Y5
 	VPSUBW       Y1, Y4, Y1
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -7530,8 +7311,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, (AX)
 	VCVTPS2PH    $0x00, Y6, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -7541,8 +7322,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y3, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       128(DI), Y3, Y3
@@ -7552,8 +7333,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 64(AX)
 	VCVTPS2PH    $0x00, Y4, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -7580,6 +7361,16 @@ bad:
 	MOVB AL, ret+48(FP)
 	VZEROUPPER
 	RET
+
+DATA gridsConst20<>+0(SB)/4, $0x437f0000
+DATA gridsConst20<>+4(SB)/4, $0x437f0000
+DATA gridsConst20<>+8(SB)/4, $0x437f0000
+DATA gridsConst20<>+12(SB)/4, $0x437f0000
+DATA gridsConst20<>+16(SB)/4, $0x437f0000
+DATA gridsConst20<>+20(SB)/4, $0x437f0000
+DATA gridsConst20<>+24(SB)/4, $0x437f0000
+DATA gridsConst20<>+28(SB)/4, $0x437f0000
+GLOBL gridsConst20<>(SB), RODATA|NOPTR, $32
 
 DATA gridsConst21<>+0(SB)/4, $0x09080100
 DATA gridsConst21<>+4(SB)/4, $0x0d0c0504
@@ -7816,15 +7607,15 @@ TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -7833,16 +7624,16 @@ TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
 	VCVTPH2PS    X2, Y3
-	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMULPS       gridsConst7<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -7857,17 +7648,17 @@ block:
 	VBROADCASTSS   (SP)(BX*4), Y0
 	VMOVSS         32(SP)(BX*4), X2
 	VBROADCASTI128 (CX), Y1
-	VPSRLVQ        gridsConst13<>+0(SB), Y1, Y1
+	VPSRLVQ        gridsConst11<>+0(SB), Y1, Y1
 	VPSRLW         $0x02, Y1, Y3
-	VPAND          gridsConst14<>+0(SB), Y1, Y1
-	VPANDN         gridsConst14<>+0(SB), Y3, Y4
-	VPAND          gridsConst14<>+0(SB), Y3, Y3
+	VPAND          gridsConst12<>+0(SB), Y1, Y1
+	VPANDN         gridsConst12<>+0(SB), Y3, Y4
+	VPAND          gridsConst12<>+0(SB), Y3, Y3
 	VPADDB         Y3, Y1, Y3
 	VPADDB         Y4, Y1, Y4
-	VPMADDUBSW     gridsConst11<>+0(SB), Y3, Y1
-	VPMADDUBSW     gridsConst12<>+0(SB), Y3, Y3
-	VPMADDUBSW     gridsConst11<>+0(SB), Y4, Y5
-	VPMADDUBSW     gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW     gridsConst9<>+0(SB), Y3, Y1
+	VPMADDUBSW     gridsConst10<>+0(SB), Y3, Y3
+	VPMADDUBSW     gridsConst9<>+0(SB), Y4, Y5
+	VPMADDUBSW     gridsConst10<>+0(SB), Y4, Y4
 	VINSERTI128    $0x01, X3, Y1, Y6
 	VPERM2I128     $0x31, Y3, Y1, Y1
 	VINSERTI128    $0x01, X4, Y5, Y3
@@ -7892,10 +7683,10 @@ block:
 	VPSUBW         Y3, Y6, Y3
 	VPADDW         Y1, Y4, Y6
 	VPSUBW         Y1, Y4, Y1
-	VPSUBW         gridsConst15<>+0(SB), Y5, Y5
+	VPSUBW         gridsConst13<>+0(SB), Y5, Y5
 	PREFETCHT0     4096(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y5, Y4
-	VPMADDWD       gridsConst17<>+0(SB), Y5, Y5
+	VPMADDWD       gridsConst14<>+0(SB), Y5, Y4
+	VPMADDWD       gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VADDPS         Y2, Y4, Y4
@@ -7917,8 +7708,8 @@ block:
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, (AX)
 	PREFETCHT0     4128(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD       gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD       gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD       gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS      Y4, Y4
 	VMULPS         Y0, Y4, Y4
 	VMULPS         64(DI), Y4, Y4
@@ -7939,8 +7730,8 @@ block:
 	VPERMQ         $0xd8, Y4, Y4
 	VMOVDQU        Y4, 32(AX)
 	PREFETCHT0     4160(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y6, Y3
-	VPMADDWD       gridsConst17<>+0(SB), Y6, Y4
+	VPMADDWD       gridsConst14<>+0(SB), Y6, Y3
+	VPMADDWD       gridsConst15<>+0(SB), Y6, Y4
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         128(DI), Y3, Y3
@@ -7961,8 +7752,8 @@ block:
 	VPERMQ         $0xd8, Y3, Y3
 	VMOVDQU        Y3, 64(AX)
 	PREFETCHT0     4192(AX)
-	VPMADDWD       gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD       gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD       gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD       gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS      Y3, Y3
 	VMULPS         Y0, Y3, Y3
 	VMULPS         192(DI), Y3, Y3
@@ -8029,15 +7820,15 @@ TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -8046,16 +7837,16 @@ TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
 	VCVTPH2PS    X2, Y3
-	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMULPS       gridsConst7<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -8070,17 +7861,17 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
 	VPSRLW       $0x04, Y1, Y3
-	VPAND        gridsConst19<>+0(SB), Y1, Y1
-	VPANDN       gridsConst19<>+0(SB), Y3, Y4
-	VPAND        gridsConst19<>+0(SB), Y3, Y3
+	VPAND        gridsConst18<>+0(SB), Y1, Y1
+	VPANDN       gridsConst18<>+0(SB), Y3, Y4
+	VPAND        gridsConst18<>+0(SB), Y3, Y3
 	VPADDB       Y3, Y1, Y3
 	VPADDB       Y4, Y1, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y1
-	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y5
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y3, Y1
+	VPMADDUBSW   gridsConst10<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y5
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
 	VPUNPCKLDQ   Y5, Y1, Y6
 	VPUNPCKHDQ   Y5, Y1, Y1
 	VPUNPCKLDQ   Y4, Y3, Y5
@@ -8105,10 +7896,10 @@ block:
 	VPSUBW       Y3, Y6, Y3
 	VPADDW       Y1, Y5, Y6
 	VPSUBW       Y1, Y5, Y1
-	VPSUBW       gridsConst20<>+0(SB), Y4, Y4
+	VPSUBW       gridsConst19<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y5
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y5
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y5, Y5
 	VMULPS       Y0, Y5, Y5
 	VADDPS       Y2, Y5, Y5
@@ -8130,8 +7921,8 @@ block:
 	VPERMQ       $0xd8, Y5, Y5
 	VMOVDQU      Y5, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y6, Y5
+	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y6, Y5
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -8152,8 +7943,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -8174,8 +7965,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -8222,15 +8013,15 @@ TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -8239,16 +8030,16 @@ TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      Y1, (SP)
 	VCVTPH2PS    X2, Y3
-	VMULPS       gridsConst10<>+0(SB), Y3, Y4
+	VMULPS       gridsConst7<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -8266,10 +8057,10 @@ block:
 	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
 	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y4
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y5
-	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y4
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y3, Y5
+	VPMADDUBSW   gridsConst10<>+0(SB), Y3, Y3
 	VPADDW       Y5, Y4, Y6
 	VPSUBW       Y5, Y4, Y5
 	VPADDW       Y3, Y1, Y4
@@ -8299,8 +8090,8 @@ block:
 	VPADDW       Y1, Y4, Y5
 	VPSUBW       Y1, Y4, Y1
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y6, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VADDPS       Y2, Y4, Y4
@@ -8322,8 +8113,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -8344,8 +8135,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       128(DI), Y3, Y3
@@ -8366,8 +8157,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       192(DI), Y3, Y3
@@ -9051,15 +8842,15 @@ TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -9070,14 +8861,14 @@ TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X2, Y3
 	VMULPS       gridsConst24<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -9094,25 +8885,25 @@ block:
 	VMOVDQU      (CX), Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPSRLW       $0x02, Y1, Y4
-	VPAND        gridsConst14<>+0(SB), Y1, Y1
-	VPANDN       gridsConst14<>+0(SB), Y4, Y5
-	VPAND        gridsConst14<>+0(SB), Y4, Y4
+	VPAND        gridsConst12<>+0(SB), Y1, Y1
+	VPANDN       gridsConst12<>+0(SB), Y4, Y5
+	VPAND        gridsConst12<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x02, Y3, Y1
-	VPAND        gridsConst14<>+0(SB), Y3, Y3
-	VPANDN       gridsConst14<>+0(SB), Y1, Y6
-	VPAND        gridsConst14<>+0(SB), Y1, Y1
+	VPAND        gridsConst12<>+0(SB), Y3, Y3
+	VPANDN       gridsConst12<>+0(SB), Y1, Y6
+	VPAND        gridsConst12<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
-	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
-	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst10<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst10<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -9171,8 +8962,8 @@ block:
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst25<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -9183,8 +8974,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, (AX)
 	VCVTPS2PH    $0x00, Y4, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y9, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y9, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -9194,8 +8985,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y6, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y8, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y8, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y8, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -9205,8 +8996,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y6, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -9216,8 +9007,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 96(AX)
 	VCVTPS2PH    $0x00, Y6, 112(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       256(DI), Y4, Y4
@@ -9227,8 +9018,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 128(AX)
 	VCVTPS2PH    $0x00, Y3, 144(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -9238,8 +9029,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y4, 176(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -9249,8 +9040,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 192(AX)
 	VCVTPS2PH    $0x00, Y4, 208(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -9306,15 +9097,15 @@ TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -9325,14 +9116,14 @@ TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X2, Y3
 	VMULPS       gridsConst24<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -9347,29 +9138,29 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      gridsConst18<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst17<>+0(SB), Y3, Y3
 	VPSRLW       $0x04, Y1, Y4
-	VPAND        gridsConst19<>+0(SB), Y1, Y1
-	VPANDN       gridsConst19<>+0(SB), Y4, Y5
-	VPAND        gridsConst19<>+0(SB), Y4, Y4
+	VPAND        gridsConst18<>+0(SB), Y1, Y1
+	VPANDN       gridsConst18<>+0(SB), Y4, Y5
+	VPAND        gridsConst18<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x04, Y3, Y1
-	VPAND        gridsConst19<>+0(SB), Y3, Y3
-	VPANDN       gridsConst19<>+0(SB), Y1, Y6
-	VPAND        gridsConst19<>+0(SB), Y1, Y1
+	VPAND        gridsConst18<>+0(SB), Y3, Y3
+	VPANDN       gridsConst18<>+0(SB), Y1, Y6
+	VPAND        gridsConst18<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
-	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
-	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst10<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst10<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -9428,8 +9219,8 @@ block:
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst26<>+0(SB), Y7, Y7
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y7, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y7, Y7
+	VPMADDWD     gridsConst14<>+0(SB), Y7, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y7, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -9440,8 +9231,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, (AX)
 	VCVTPS2PH    $0x00, Y7, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y10, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y10, Y7
+	VPMADDWD     gridsConst14<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y10, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -9451,8 +9242,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 32(AX)
 	VCVTPS2PH    $0x00, Y7, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y8, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y8, Y7
+	VPMADDWD     gridsConst14<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y8, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       128(DI), Y6, Y6
@@ -9462,8 +9253,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 64(AX)
 	VCVTPS2PH    $0x00, Y7, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       192(DI), Y6, Y6
@@ -9473,8 +9264,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 96(AX)
 	VCVTPS2PH    $0x00, Y3, 112(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y9, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y9, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -9484,8 +9275,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 128(AX)
 	VCVTPS2PH    $0x00, Y6, 144(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y5
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -9495,8 +9286,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y5, 176(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -9506,8 +9297,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 192(AX)
 	VCVTPS2PH    $0x00, Y4, 208(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -9553,15 +9344,15 @@ TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -9572,14 +9363,14 @@ TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X2, Y3
 	VMULPS       gridsConst24<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -9601,14 +9392,14 @@ block:
 	VPSHUFB      gridsConst21<>+0(SB), Y4, Y4
 	VMOVDQU      96(CX), Y5
 	VPSHUFB      gridsConst21<>+0(SB), Y5, Y5
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y6
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y7
-	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y8
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y9
-	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y6
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y3, Y7
+	VPMADDUBSW   gridsConst10<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y8
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y5, Y9
+	VPMADDUBSW   gridsConst10<>+0(SB), Y5, Y5
 	VPADDW       Y7, Y6, Y10
 	VPSUBW       Y7, Y6, Y7
 	VPADDW       Y3, Y1, Y6
@@ -9674,8 +9465,8 @@ block:
 	VPADDW       Y5, Y9, Y8
 	VPSUBW       Y5, Y9, Y5
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y6, Y9
-	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y6, Y9
+	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y0, Y9, Y9
 	VADDPS       Y2, Y9, Y9
@@ -9686,8 +9477,8 @@ block:
 	VCVTPS2PH    $0x00, Y9, (AX)
 	VCVTPS2PH    $0x00, Y6, 16(AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -9697,8 +9488,8 @@ block:
 	VCVTPS2PH    $0x00, Y6, 32(AX)
 	VCVTPS2PH    $0x00, Y4, 48(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -9708,8 +9499,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y6, 80(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -9719,8 +9510,8 @@ block:
 	VCVTPS2PH    $0x00, Y4, 96(AX)
 	VCVTPS2PH    $0x00, Y3, 112(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -9730,8 +9521,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 128(AX)
 	VCVTPS2PH    $0x00, Y4, 144(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -9741,8 +9532,8 @@ block:
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y1, 176(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y8, Y1
-	VPMADDWD     gridsConst17<>+0(SB), Y8, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y8, Y1
+	VPMADDWD     gridsConst15<>+0(SB), Y8, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       384(DI), Y1, Y1
@@ -9752,8 +9543,8 @@ block:
 	VCVTPS2PH    $0x00, Y1, 192(AX)
 	VCVTPS2PH    $0x00, Y3, 208(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y1
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y1
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       448(DI), Y1, Y1
@@ -10152,15 +9943,15 @@ TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -10171,14 +9962,14 @@ TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X2, Y3
 	VMULPS       gridsConst24<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst1<>+0(SB), Y1, Y4
+	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -10195,25 +9986,25 @@ block:
 	VMOVDQU      (CX), Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPSRLW       $0x02, Y1, Y4
-	VPAND        gridsConst14<>+0(SB), Y1, Y1
-	VPANDN       gridsConst14<>+0(SB), Y4, Y5
-	VPAND        gridsConst14<>+0(SB), Y4, Y4
+	VPAND        gridsConst12<>+0(SB), Y1, Y1
+	VPANDN       gridsConst12<>+0(SB), Y4, Y5
+	VPAND        gridsConst12<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x02, Y3, Y1
-	VPAND        gridsConst14<>+0(SB), Y3, Y3
-	VPANDN       gridsConst14<>+0(SB), Y1, Y6
-	VPAND        gridsConst14<>+0(SB), Y1, Y1
+	VPAND        gridsConst12<>+0(SB), Y3, Y3
+	VPANDN       gridsConst12<>+0(SB), Y1, Y6
+	VPAND        gridsConst12<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
-	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
-	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst10<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst10<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -10272,8 +10063,8 @@ block:
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst25<>+0(SB), Y4, Y4
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -10295,8 +10086,8 @@ block:
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y9, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y9, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       64(DI), Y4, Y4
@@ -10317,8 +10108,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y8, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y8, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y8, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -10339,8 +10130,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -10361,8 +10152,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 96(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       256(DI), Y4, Y4
@@ -10383,8 +10174,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 128(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -10405,8 +10196,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 160(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -10427,8 +10218,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 192(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -10475,15 +10266,15 @@ TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -10494,14 +10285,14 @@ TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X2, Y3
 	VMULPS       gridsConst24<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst5<>+0(SB), Y1, Y4
+	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -10516,29 +10307,29 @@ block:
 	VBROADCASTSS (SP)(BX*4), Y0
 	VMOVSS       32(SP)(BX*4), X2
 	VMOVDQU      (CX), Y1
-	VPSHUFB      gridsConst18<>+0(SB), Y1, Y1
+	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
 	VMOVDQU      32(CX), Y3
-	VPSHUFB      gridsConst18<>+0(SB), Y3, Y3
+	VPSHUFB      gridsConst17<>+0(SB), Y3, Y3
 	VPSRLW       $0x04, Y1, Y4
-	VPAND        gridsConst19<>+0(SB), Y1, Y1
-	VPANDN       gridsConst19<>+0(SB), Y4, Y5
-	VPAND        gridsConst19<>+0(SB), Y4, Y4
+	VPAND        gridsConst18<>+0(SB), Y1, Y1
+	VPANDN       gridsConst18<>+0(SB), Y4, Y5
+	VPAND        gridsConst18<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y1, Y4
 	VPADDB       Y5, Y1, Y5
 	VPSRLW       $0x04, Y3, Y1
-	VPAND        gridsConst19<>+0(SB), Y3, Y3
-	VPANDN       gridsConst19<>+0(SB), Y1, Y6
-	VPAND        gridsConst19<>+0(SB), Y1, Y1
+	VPAND        gridsConst18<>+0(SB), Y3, Y3
+	VPANDN       gridsConst18<>+0(SB), Y1, Y6
+	VPAND        gridsConst18<>+0(SB), Y1, Y1
 	VPADDB       Y1, Y3, Y1
 	VPADDB       Y6, Y3, Y6
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y3
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y7
-	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y8
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y6, Y9
-	VPMADDUBSW   gridsConst12<>+0(SB), Y6, Y6
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y3
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y5, Y7
+	VPMADDUBSW   gridsConst10<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y8
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y6, Y9
+	VPMADDUBSW   gridsConst10<>+0(SB), Y6, Y6
 	VPADDW       Y8, Y3, Y10
 	VPSUBW       Y8, Y3, Y8
 	VPADDW       Y1, Y4, Y3
@@ -10597,8 +10388,8 @@ block:
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst26<>+0(SB), Y7, Y7
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y7, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y7, Y7
+	VPMADDWD     gridsConst14<>+0(SB), Y7, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y7, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VADDPS       Y2, Y6, Y6
@@ -10620,8 +10411,8 @@ block:
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y10, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y10, Y7
+	VPMADDWD     gridsConst14<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y10, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -10642,8 +10433,8 @@ block:
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y8, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y8, Y7
+	VPMADDWD     gridsConst14<>+0(SB), Y8, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y8, Y7
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       128(DI), Y6, Y6
@@ -10664,8 +10455,8 @@ block:
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       192(DI), Y6, Y6
@@ -10686,8 +10477,8 @@ block:
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 96(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y9, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y9, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y9, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -10708,8 +10499,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 128(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y5
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -10730,8 +10521,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 160(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       384(DI), Y3, Y3
@@ -10752,8 +10543,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 192(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       448(DI), Y3, Y3
@@ -10800,15 +10591,15 @@ TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         back+24(FP), DX
 	MOVQ         scales+16(FP), BX
 	VMOVDQU      (BX), Y0
-	VPAND        gridsConst7<>+0(SB), Y0, Y1
+	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst8<>+0(SB), X1, X3
+	VPMINUW      gridsConst5<>+0(SB), X1, X3
 	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst9<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst8<>+0(SB), X0, X0
+	VPAND        gridsConst6<>+0(SB), X2, X0
+	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
 	VPMOVMSKB    X3, BX
 	CMPL         BX, $0x0000ffff
@@ -10819,14 +10610,14 @@ TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
 	VCVTPH2PS    X2, Y3
 	VMULPS       gridsConst24<>+0(SB), Y3, Y4
 	VMOVUPS      Y4, 32(SP)
-	VMULPS       gridsConst6<>+0(SB), Y1, Y4
+	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst2<>+0(SB), Y4, Y4
+	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, BX
 	CMPL         BX, $0xff
 	JNE          bad
-	VANDPS       gridsConst2<>+0(SB), Y3, Y3
+	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, BX
 	CMPL         BX, $0xff
@@ -10848,14 +10639,14 @@ block:
 	VPSHUFB      gridsConst21<>+0(SB), Y4, Y4
 	VMOVDQU      96(CX), Y5
 	VPSHUFB      gridsConst21<>+0(SB), Y5, Y5
-	VPMADDUBSW   gridsConst11<>+0(SB), Y1, Y6
-	VPMADDUBSW   gridsConst12<>+0(SB), Y1, Y1
-	VPMADDUBSW   gridsConst11<>+0(SB), Y3, Y7
-	VPMADDUBSW   gridsConst12<>+0(SB), Y3, Y3
-	VPMADDUBSW   gridsConst11<>+0(SB), Y4, Y8
-	VPMADDUBSW   gridsConst12<>+0(SB), Y4, Y4
-	VPMADDUBSW   gridsConst11<>+0(SB), Y5, Y9
-	VPMADDUBSW   gridsConst12<>+0(SB), Y5, Y5
+	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y6
+	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
+	VPMADDUBSW   gridsConst9<>+0(SB), Y3, Y7
+	VPMADDUBSW   gridsConst10<>+0(SB), Y3, Y3
+	VPMADDUBSW   gridsConst9<>+0(SB), Y4, Y8
+	VPMADDUBSW   gridsConst10<>+0(SB), Y4, Y4
+	VPMADDUBSW   gridsConst9<>+0(SB), Y5, Y9
+	VPMADDUBSW   gridsConst10<>+0(SB), Y5, Y5
 	VPADDW       Y7, Y6, Y10
 	VPSUBW       Y7, Y6, Y7
 	VPADDW       Y3, Y1, Y6
@@ -10921,8 +10712,8 @@ block:
 	VPADDW       Y5, Y9, Y8
 	VPSUBW       Y5, Y9, Y5
 	PREFETCHT0   4096(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y6, Y9
-	VPMADDWD     gridsConst17<>+0(SB), Y6, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y6, Y9
+	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y9, Y9
 	VMULPS       Y0, Y9, Y9
 	VADDPS       Y2, Y9, Y9
@@ -10944,8 +10735,8 @@ block:
 	VPERMQ       $0xd8, Y9, Y9
 	VMOVDQU      Y9, (AX)
 	PREFETCHT0   4128(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y4, Y6
-	VPMADDWD     gridsConst17<>+0(SB), Y4, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
+	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
 	VMULPS       Y0, Y6, Y6
 	VMULPS       64(DI), Y6, Y6
@@ -10966,8 +10757,8 @@ block:
 	VPERMQ       $0xd8, Y6, Y6
 	VMOVDQU      Y6, 32(AX)
 	PREFETCHT0   4160(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y10, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y10, Y6
+	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       128(DI), Y4, Y4
@@ -10988,8 +10779,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 64(AX)
 	PREFETCHT0   4192(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y3, Y4
-	VPMADDWD     gridsConst17<>+0(SB), Y3, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
+	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMULPS       192(DI), Y4, Y4
@@ -11010,8 +10801,8 @@ block:
 	VPERMQ       $0xd8, Y4, Y4
 	VMOVDQU      Y4, 96(AX)
 	PREFETCHT0   4224(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y7, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y7, Y4
+	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       256(DI), Y3, Y3
@@ -11032,8 +10823,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 128(AX)
 	PREFETCHT0   4256(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y1, Y3
-	VPMADDWD     gridsConst17<>+0(SB), Y1, Y1
+	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
+	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
 	VMULPS       Y0, Y3, Y3
 	VMULPS       320(DI), Y3, Y3
@@ -11054,8 +10845,8 @@ block:
 	VPERMQ       $0xd8, Y3, Y3
 	VMOVDQU      Y3, 160(AX)
 	PREFETCHT0   4288(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y8, Y1
-	VPMADDWD     gridsConst17<>+0(SB), Y8, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y8, Y1
+	VPMADDWD     gridsConst15<>+0(SB), Y8, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       384(DI), Y1, Y1
@@ -11076,8 +10867,8 @@ block:
 	VPERMQ       $0xd8, Y1, Y1
 	VMOVDQU      Y1, 192(AX)
 	PREFETCHT0   4320(AX)
-	VPMADDWD     gridsConst16<>+0(SB), Y5, Y1
-	VPMADDWD     gridsConst17<>+0(SB), Y5, Y3
+	VPMADDWD     gridsConst14<>+0(SB), Y5, Y1
+	VPMADDWD     gridsConst15<>+0(SB), Y5, Y3
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMULPS       448(DI), Y1, Y1

@@ -23,7 +23,7 @@ func Hadamard(v, before, after []float32) bool {
 	return true
 }
 
-// Ends are the smallest and the largest values of some rows.
+// Ends are the smallest and the largest values of some rows, and then their grids.
 type Ends [2 * RowsAtOnce]float32
 
 // WidenHadamard sets dst to the values of RowsAtOnce rows of src times signs, +0 for 1 and -0 for
@@ -40,28 +40,35 @@ func WidenHadamard(bf16 bool, block int, dst []float32, src, signs []uint16, end
 	return widenHadamard(bf16, block, &dst[0], &src[0], &signs[0], &ends[0], dim/block)
 }
 
-// A RowGrid is how QuantizeRows makes codes of values: times Factor, on the range of those times Clip, in
-// so many bits.
+// A RowGrid is how codes are made of what WidenHadamard leaves: times Factor, on the range of those
+// times Clip, in 2, 4 or 8 bits.
 type RowGrid struct {
 	Bits         int
 	Factor, Clip float32
 }
 
-// QuantizeRows writes the codes of RowsAtOnce rows of v, in the order of WidenHadamard, packed, and
-// for each a binary16 scale and minimum. As in QuantizeGroups, but codes are cut at both ends. It
-// returns false, and leaves anything, where there is no kernel, clip is small or binary16 cannot hold
-// a scale or minimum; where a row's values are all equal or ends not finite; and where its smallest
-// is 0, whose sign it does not know.
-func (g RowGrid) QuantizeRows(bf16 bool, codes, scales []byte, v []float32, ends *Ends) bool {
+// Fit writes the binary16 scales and minima of RowsAtOnce rows, as in QuantizeGroups, and makes ends
+// what QuantizeRows takes. It returns false, and leaves anything, where there is no kernel, Clip is
+// small, binary16 cannot hold a scale or minimum, or a row's values are all equal or not finite; and
+// where its smallest is 0, whose sign it does not know.
+func (g RowGrid) Fit(scales []byte, ends *Ends) bool {
+	if level < AVX2 || g.Bits != 2 && g.Bits != 4 && g.Bits != 8 {
+		return false
+	}
+	top := float32(int(1)<<g.Bits - 1)
+	if (top+1)/g.Clip > 1<<13 { // codes before they are cut must fit into words
+		return false
+	}
+	scales = scales[:4*RowsAtOnce]
+	return fitRowsAVX2(&scales[0], &ends[0], g.Factor, g.Clip, top)
+}
+
+// QuantizeRows writes the codes of RowsAtOnce rows of v, as WidenHadamard leaves them, on the grids
+// of Fit, packed. Codes are cut at both ends.
+func (g RowGrid) QuantizeRows(bf16 bool, codes []byte, v []float32, ends *Ends) {
 	n := len(v) / RowsAtOnce
-	if level < AVX2 || n == 0 || n%64 != 0 {
-		return false
-	}
-	if float32(int(1)<<g.Bits)/g.Clip > 1<<13 { // codes before they are cut must fit into words
-		return false
-	}
-	codes, scales = codes[:n*g.Bits], scales[:4*RowsAtOnce]
-	return quantizeRows(bf16, g.Bits, &codes[0], &scales[0], &v[0], &ends[0], n, g.Factor, g.Clip)
+	codes = codes[:n*g.Bits]
+	quantizeRows(bf16, g.Bits, &codes[0], &v[0], &ends[0], n, g.Factor)
 }
 
 // RotateCodesBack sets RowsAtOnce rows of dst, of len(back) channels each, to what codes, packed bits

@@ -34,19 +34,17 @@ func widenHadamardBF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *
 //go:noescape
 func widenHadamardBF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
-// quantizeRows2F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on
-// grids over ends·factor·clip. It returns false where a scale or minimum is none of binary16's,
-// or nothing is to be told apart.
+// quantizeRows2F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2F16AVX512(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
+func quantizeRows2F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
-// quantizeRows2BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on
-// grids over ends·factor·clip. It returns false where a scale or minimum is none of binary16's,
-// or nothing is to be told apart.
+// quantizeRows2BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2BF16AVX512(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
+func quantizeRows2BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // rotateCodesBack2BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
@@ -62,19 +60,17 @@ func rotateCodesBack2BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back 
 //go:noescape
 func rotateCodesBack2BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// quantizeRows4F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on
-// grids over ends·factor·clip. It returns false where a scale or minimum is none of binary16's,
-// or nothing is to be told apart.
+// quantizeRows4F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4F16AVX512(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
+func quantizeRows4F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
-// quantizeRows4BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on
-// grids over ends·factor·clip. It returns false where a scale or minimum is none of binary16's,
-// or nothing is to be told apart.
+// quantizeRows4BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4BF16AVX512(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
+func quantizeRows4BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // rotateCodesBack4BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
@@ -90,19 +86,17 @@ func rotateCodesBack4BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back 
 //go:noescape
 func rotateCodesBack4BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// quantizeRows8F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on
-// grids over ends·factor·clip. It returns false where a scale or minimum is none of binary16's,
-// or nothing is to be told apart.
+// quantizeRows8F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8F16AVX512(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
+func quantizeRows8F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
-// quantizeRows8BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on
-// grids over ends·factor·clip. It returns false where a scale or minimum is none of binary16's,
-// or nothing is to be told apart.
+// quantizeRows8BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8BF16AVX512(codes *byte, scales *byte, v *float32, ends *float32, n int, factor float32, clip float32) bool
+func quantizeRows8BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // rotateCodesBack8BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,

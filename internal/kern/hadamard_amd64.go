@@ -25,35 +25,33 @@ func widenHadamard(bf16 bool, block int, dst *float32, src, signs *uint16, ends 
 	return false
 }
 
-func quantizeRows(bf16 bool, bits int, codes, scales *byte, v, ends *float32, n int,
-	factor, clip float32) bool {
+func quantizeRows(bf16 bool, bits int, codes *byte, v, grids *float32, n int, factor float32) {
 	switch {
 	case vbmi() && bf16 && bits == 2:
-		return quantizeRows2BF16AVX512(codes, scales, v, ends, n, factor, clip)
+		quantizeRows2BF16AVX512(codes, v, grids, n, factor)
 	case vbmi() && bf16 && bits == 4:
-		return quantizeRows4BF16AVX512(codes, scales, v, ends, n, factor, clip)
+		quantizeRows4BF16AVX512(codes, v, grids, n, factor)
 	case vbmi() && bf16 && bits == 8:
-		return quantizeRows8BF16AVX512(codes, scales, v, ends, n, factor, clip)
+		quantizeRows8BF16AVX512(codes, v, grids, n, factor)
 	case vbmi() && !bf16 && bits == 2:
-		return quantizeRows2F16AVX512(codes, scales, v, ends, n, factor, clip)
+		quantizeRows2F16AVX512(codes, v, grids, n, factor)
 	case vbmi() && !bf16 && bits == 4:
-		return quantizeRows4F16AVX512(codes, scales, v, ends, n, factor, clip)
+		quantizeRows4F16AVX512(codes, v, grids, n, factor)
 	case vbmi() && !bf16 && bits == 8:
-		return quantizeRows8F16AVX512(codes, scales, v, ends, n, factor, clip)
+		quantizeRows8F16AVX512(codes, v, grids, n, factor)
 	case bf16 && bits == 2:
-		return quantizeRows2BF16AVX2(codes, scales, v, ends, n, factor, clip)
+		quantizeRows2BF16AVX2(codes, v, grids, n, factor)
 	case bf16 && bits == 4:
-		return quantizeRows4BF16AVX2(codes, scales, v, ends, n, factor, clip)
+		quantizeRows4BF16AVX2(codes, v, grids, n, factor)
 	case bf16 && bits == 8:
-		return quantizeRows8BF16AVX2(codes, scales, v, ends, n, factor, clip)
+		quantizeRows8BF16AVX2(codes, v, grids, n, factor)
 	case !bf16 && bits == 2:
-		return quantizeRows2F16AVX2(codes, scales, v, ends, n, factor, clip)
+		quantizeRows2F16AVX2(codes, v, grids, n, factor)
 	case !bf16 && bits == 4:
-		return quantizeRows4F16AVX2(codes, scales, v, ends, n, factor, clip)
+		quantizeRows4F16AVX2(codes, v, grids, n, factor)
 	case !bf16 && bits == 8:
-		return quantizeRows8F16AVX2(codes, scales, v, ends, n, factor, clip)
+		quantizeRows8F16AVX2(codes, v, grids, n, factor)
 	}
-	return false
 }
 
 func rotateCodesBack(bf16 bool, bits, block int, dst *uint16, codes, scales *byte, back *float32,

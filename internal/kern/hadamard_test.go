@@ -57,6 +57,9 @@ func columnOfHadamard(t *testing.T, bits, block, blocks, at int) {
 
 // BenchmarkHadamard works in the first-level cache.
 func BenchmarkHadamard(b *testing.B) {
+	if level < AVX2 {
+		b.Skip("no vectors")
+	}
 	for _, dim := range []int{64, 128} {
 		src, vals := make([]uint16, RowsAtOnce*dim), make([]float32, RowsAtOnce*dim)
 		signs, back := make([]uint16, dim), make([]float32, dim)
@@ -75,13 +78,22 @@ func BenchmarkHadamard(b *testing.B) {
 					b.SetBytes(int64(2 * len(src)))
 					for b.Loop() {
 						if !f() {
-							b.Skip("no vectors")
+							b.Fatal("no kernel")
 						}
 					}
 				})
 			}
 			run("widen", func() bool { return WidenHadamard(bf16, dim, vals, src, signs, &ends) })
-			run("quantize", func() bool { return grid.QuantizeRows(bf16, codes, scales, vals, &ends) })
+			run("fit", func() bool {
+				grids := ends
+				return grid.Fit(scales, &grids)
+			})
+			grids := ends
+			grid.Fit(scales, &grids)
+			run("quantize", func() bool {
+				grid.QuantizeRows(bf16, codes, vals, &grids)
+				return true
+			})
 			run("rotateBack", func() bool { return RotateCodesBack(bf16, 4, dim, src, codes, scales, back, 1e4) })
 		}
 	}

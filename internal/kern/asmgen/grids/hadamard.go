@@ -6,8 +6,6 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
-
-	"kvgauge/internal/kern/asmgen/rotated"
 )
 
 // Rows of 64 or 128 float32 are transformed in registers, 64 at a time: a row is eight vectors of
@@ -221,16 +219,14 @@ func foldRows(m Mem, by op) VecVirtual {
 // quantizeRows quantises eight rows of float32 whose range is known, in widenHadamard's order.
 func (k kernel) quantizeRows() {
 	name := k.name("quantizeRows")
-	TEXT(name, NOSPLIT, "func(codes, scales *byte, v, ends *float32, n int, factor, clip float32) bool")
+	TEXT(name, NOSPLIT, "func(codes *byte, v, grids *float32, n int, factor float32)")
 	Pragma("noescape")
-	Doc(name+" quantises eight rows of n values, a multiple of 32, times factor on grids over ends·factor·clip.",
-		"It returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.")
-	codes, v := ptr("codes"), ptr("v")
-	grids := rotated.Fit(k.bits)
+	Doc(name + " quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.")
+	codes, v, grids := ptr("codes"), ptr("v"), ptr("grids")
 	row, left, factor := GP64(), GP64(), broadcastArg("factor")
 	XORQ(row, row)
 	Label("row")
-	minimum, inv := broadcast(grids.Idx(row, 4)), broadcast(grids.Offset(32).Idx(row, 4))
+	minimum, inv := broadcast(Mem{Base: grids, Index: row, Scale: 4}), broadcast(Mem{Base: grids, Disp: 32, Index: row, Scale: 4})
 	Load(Param("n"), left)
 	Label("values")
 	var x [4]VecVirtual
@@ -252,7 +248,8 @@ func (k kernel) quantizeRows() {
 	INCQ(row)
 	CMPQ(row, Imm(8))
 	JNE(LabelRef("row"))
-	returnBool()
+	VZEROUPPER()
+	RET()
 }
 
 // returnBool returns true, or false from the label bad on.

@@ -30,6 +30,7 @@ func main() {
 			}
 		}
 	}
+	rotated.Fit()
 	for _, dim := range []int{64, 128} {
 		hadamard(dim)
 		for _, bf16 := range []bool{false, true} {

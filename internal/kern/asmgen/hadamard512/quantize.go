@@ -8,7 +8,6 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 
 	. "kvgauge/internal/kern/asmgen/lanes"
-	"kvgauge/internal/kern/asmgen/rotated"
 )
 
 // A quantizer makes codes of 64 values of two rows at a time, in the order in which a widener writes
@@ -23,12 +22,9 @@ type quantizer struct {
 
 func (q *quantizer) write() {
 	Begin(fmt.Sprintf("quantizeRows%d%sAVX512", q.bits, Type(q.bf16)),
-		"func(codes, scales *byte, v, ends *float32, n int, factor, clip float32) bool",
-		`quantises eight rows of n values, a multiple of 64, times factor on grids over
-		ends·factor·clip. It returns false where a scale or minimum is none of binary16's, or nothing is
-		to be told apart.`)
-	grids := rotated.Fit(q.bits)
-	v, row, left := Arg("v"), GP64(), GP64()
+		"func(codes *byte, v, grids *float32, n int, factor float32)",
+		"quantises eight rows of n values, a multiple of 64, times factor on the grids of fitRowsAVX2.")
+	v, grids, row, left := Arg("v"), Arg("grids"), GP64(), GP64()
 	q.codes, q.second = Arg("codes"), GP64()
 	q.factor, q.minimum, q.inv = ZMM(), ZMM(), ZMM()
 	VBROADCASTSS(ArgMem("factor"), q.factor)
@@ -39,8 +35,8 @@ func (q *quantizer) write() {
 	XORQ(row, row)
 	Label("row")
 	for i, x := range []VecVirtual{q.minimum, q.inv} {
-		VBROADCASTSS(grids.Offset(32*i).Idx(row, 4), x)
-		VBROADCASTSS(grids.Offset(32*i+4).Idx(row, 4), upper, x)
+		VBROADCASTSS(At(grids, 32*i).Idx(row, 4), x)
+		VBROADCASTSS(At(grids, 32*i+4).Idx(row, 4), upper, x)
 	}
 	Load(Param("n"), left)
 	stride := GP64()
@@ -64,9 +60,7 @@ func (q *quantizer) write() {
 	advance(row, 2)
 	CMPQ(row, Imm(8))
 	JNE(LabelRef("row"))
-	rotated.Done(1)
-	Label("bad")
-	rotated.Done(0)
+	End()
 }
 
 // whole returns the whole numbers nearest to values on their grid.

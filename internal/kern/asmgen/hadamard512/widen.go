@@ -144,38 +144,56 @@ func (w *widener) transform(dst Register) {
 // load loads the vectors from the first on, times signs. Of bfloat16, two have the even and the odd of
 // sixteen values.
 func (h *half) load(first int) {
-	for i := first; i < first+h.block/16; i++ {
-		second := At(h.src, 16*i).Idx(h.pitch, 1)
-		if i%4 == 0 {
-			h.at(0, func() {
-				PREFETCHT0(At(h.src, 16*i+ahead))
-				PREFETCHT0(second.Offset(ahead))
-			})
+	for i := first; i < first+h.block/16; i += 4 {
+		other := At(h.src, 16*i).Idx(h.pitch, 1)
+		h.at(0, func() {
+			PREFETCHT0(At(h.src, 16*i+ahead))
+			PREFETCHT0(other.Offset(ahead))
+		})
+		if h.bf16 {
+			h.loadPairs(i, other)
+		} else {
+			h.loadEights(i, other)
 		}
-		if !h.bf16 {
-			x := ZMM()
-			h.at(1, func() {
-				patterns, flips := YMM(), YMM()
-				VBROADCASTI32X4(At(h.src, 16*i), patterns)
-				VINSERTI32X4(Imm(1), second, patterns, patterns)
-				VBROADCASTI32X4(At(h.signs, 16*i), flips)
-				VPXORD(flips, patterns, patterns)
-				VCVTPH2PS(patterns, x)
-			})
-			h.v = append(h.v, x)
-		} else if i%2 == 0 {
-			odd, even := ZMM(), ZMM()
-			h.at(0, func() {
-				flips := ZMM()
-				VBROADCASTI64X4(At(h.src, 16*i), odd)
-				VINSERTI64X4(Imm(1), second, odd, odd)
-				VBROADCASTI64X4(At(h.signs, 16*i), flips)
-				VPXORD(flips, odd, odd)
-				VPSLLD(Imm(16), odd, even)
-				VPANDD(h.upper, odd, odd)
-			})
-			h.v = append(h.v, even, odd)
-		}
+	}
+}
+
+// loadPairs loads 32 values of bfloat16.
+func (h *half) loadPairs(i int, other Mem) {
+	var even, odd [2]VecVirtual
+	for k := range even {
+		even[k], odd[k] = ZMM(), ZMM()
+		h.v = append(h.v, even[k], odd[k])
+	}
+	h.at(0, func() {
+		flips, a := ZMM(), ZMM()
+		VMOVUPS(At(h.signs, 16*i), flips)
+		VPXORD(At(h.src, 16*i), flips, a)
+		VPXORD(other, flips, flips)
+		VINSERTI64X4(Imm(1), flips.AsY(), a, odd[0])
+		VSHUFI64X2(Imm(0xee), flips, a, odd[1])
+	})
+	for k := range even {
+		h.at(0, func() {
+			VPSLLD(Imm(16), odd[k], even[k])
+			VPANDD(h.upper, odd[k], odd[k])
+		})
+	}
+}
+
+// loadEights loads 32 values of binary16.
+func (h *half) loadEights(i int, other Mem) {
+	for k := range 4 {
+		x := ZMM()
+		h.v = append(h.v, x)
+		h.at(1, func() {
+			patterns, flips := YMM(), YMM()
+			VBROADCASTI32X4(At(h.src, 16*(i+k)), patterns)
+			VINSERTI32X4(Imm(1), other.Offset(16*k), patterns, patterns)
+			VBROADCASTI32X4(At(h.signs, 16*(i+k)), flips)
+			VPXORD(flips, patterns, patterns)
+			VCVTPH2PS(patterns, x)
+		})
 	}
 }
 
