@@ -27,3 +27,41 @@ func Nibbles(dst []byte, stride int, codes *[256]uint32) {
 	_ = dst[7*stride+15]
 	nibblesAVX2(&dst[0], &codes[0], stride)
 }
+
+// The functions below work on blocks of 32 numbers, one after the other, as many as the slices of one
+// number a block have elements. They are for where there are vectors.
+
+// Extremes sets dst to the first number of largest magnitude of each block of v.
+func Extremes(dst, v []float32) {
+	if n := len(dst); n > 0 {
+		extremesAVX2(&dst[0], &v[:32*n][0], n)
+	}
+}
+
+// BlockRanges sets lo and hi to the least and the greatest number of each block of v; -0 is below 0.
+func BlockRanges(lo, hi, v []float32) {
+	if n := len(lo); n > 0 {
+		blockRangesAVX2(&lo[0], &hi[:n][0], &v[:32*n][0], n)
+	}
+}
+
+// BlockCodes sets codes to the integer part of (v − low)·inv + shift, every step rounded, at most top.
+func BlockCodes(codes []byte, v, low, inv []float32, shift float32, top int) {
+	if n := len(low); n > 0 {
+		blockCodesAVX2(&codes[:32*n][0], &v[:32*n][0], &low[0], &inv[:n][0], n, shift, float32(top))
+	}
+}
+
+// BlockRounds sets codes to v·inv, no more than 127, rounded half away from zero.
+func BlockRounds(codes []byte, v, inv []float32) {
+	if n := len(inv); n > 0 {
+		blockRoundsAVX2(&codes[:32*n][0], &v[:32*n][0], &inv[0], n)
+	}
+}
+
+// BlockValues sets v to (code − off)·scale + low, every step rounded.
+func BlockValues(v []float32, codes []byte, scale, low []float32, off float32) {
+	if n := len(scale); n > 0 {
+		blockValuesAVX2(&v[:32*n][0], &codes[:32*n][0], &scale[0], &low[:n][0], n, off)
+	}
+}

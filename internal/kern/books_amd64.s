@@ -998,3 +998,262 @@ TEXT ·nibblesAVX2(SB), NOSPLIT, $0-24
 	ADDQ         DX, AX
 	VZEROUPPER
 	RET
+
+// func extremesAVX2(dst *float32, v *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·extremesAVX2(SB), NOSPLIT, $0-24
+	MOVQ    dst+0(FP), AX
+	MOVQ    v+8(FP), CX
+	VMOVDQU booksConst2<>+0(SB), Y0
+	MOVQ    n+16(FP), DX
+
+block:
+	VPAND      (CX), Y0, Y2
+	VPAND      32(CX), Y0, Y3
+	VPMAXUD    Y2, Y3, Y1
+	VPAND      64(CX), Y0, Y4
+	VPMAXUD    Y4, Y1, Y1
+	VPAND      96(CX), Y0, Y5
+	VPMAXUD    Y5, Y1, Y1
+	VPERM2I128 $0x01, Y1, Y1, Y6
+	VPMAXUD    Y6, Y1, Y1
+	VPSHUFD    $0x4e, Y1, Y6
+	VPMAXUD    Y6, Y1, Y1
+	VPSHUFD    $0xb1, Y1, Y6
+	VPMAXUD    Y6, Y1, Y1
+	VPCMPEQD   Y1, Y2, Y2
+	VPCMPEQD   Y1, Y3, Y3
+	VPCMPEQD   Y1, Y4, Y4
+	VPCMPEQD   Y1, Y5, Y5
+	VPACKSSDW  Y3, Y2, Y2
+	VPACKSSDW  Y5, Y4, Y4
+	VPACKSSWB  Y4, Y2, Y2
+	VMOVDQU    booksConst0<>+0(SB), Y1
+	VPERMD     Y2, Y1, Y2
+	VPMOVMSKB  Y2, BX
+	BSFL       BX, BX
+	MOVL       (CX)(BX*4), BX
+	MOVL       BX, (AX)
+	ADDQ       $0x04, AX
+	ADDQ       $0x80, CX
+	DECQ       DX
+	JNZ        block
+	VZEROUPPER
+	RET
+
+// func blockRangesAVX2(lo *float32, hi *float32, v *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·blockRangesAVX2(SB), NOSPLIT, $0-32
+	MOVQ lo+0(FP), AX
+	MOVQ hi+8(FP), CX
+	MOVQ v+16(FP), DX
+	MOVQ n+24(FP), BX
+
+block:
+	VMOVDQU    (DX), Y1
+	VPSRAD     $0x1f, Y1, Y0
+	VPSRLD     $0x01, Y0, Y0
+	VPXOR      Y0, Y1, Y1
+	VMOVDQA    Y1, Y0
+	VMOVDQA    Y1, Y1
+	VMOVDQU    32(DX), Y2
+	VPSRAD     $0x1f, Y2, Y3
+	VPSRLD     $0x01, Y3, Y3
+	VPXOR      Y3, Y2, Y2
+	VPMINSD    Y2, Y0, Y0
+	VPMAXSD    Y2, Y1, Y1
+	VMOVDQU    64(DX), Y2
+	VPSRAD     $0x1f, Y2, Y3
+	VPSRLD     $0x01, Y3, Y3
+	VPXOR      Y3, Y2, Y2
+	VPMINSD    Y2, Y0, Y0
+	VPMAXSD    Y2, Y1, Y1
+	VMOVDQU    96(DX), Y2
+	VPSRAD     $0x1f, Y2, Y3
+	VPSRLD     $0x01, Y3, Y3
+	VPXOR      Y3, Y2, Y2
+	VPMINSD    Y2, Y0, Y0
+	VPMAXSD    Y2, Y1, Y1
+	VPERM2I128 $0x01, Y0, Y0, Y2
+	VPMINSD    Y2, Y0, Y0
+	VPSHUFD    $0x4e, Y0, Y2
+	VPMINSD    Y2, Y0, Y0
+	VPSHUFD    $0xb1, Y0, Y2
+	VPMINSD    Y2, Y0, Y0
+	VPSRAD     $0x1f, Y0, Y2
+	VPSRLD     $0x01, Y2, Y2
+	VPXOR      Y2, Y0, Y0
+	VMOVD      X0, (AX)
+	ADDQ       $0x04, AX
+	VPERM2I128 $0x01, Y1, Y1, Y0
+	VPMAXSD    Y0, Y1, Y1
+	VPSHUFD    $0x4e, Y1, Y0
+	VPMAXSD    Y0, Y1, Y1
+	VPSHUFD    $0xb1, Y1, Y0
+	VPMAXSD    Y0, Y1, Y1
+	VPSRAD     $0x1f, Y1, Y0
+	VPSRLD     $0x01, Y0, Y0
+	VPXOR      Y0, Y1, Y1
+	VMOVD      X1, (CX)
+	ADDQ       $0x04, CX
+	ADDQ       $0x80, DX
+	DECQ       BX
+	JNZ        block
+	VZEROUPPER
+	RET
+
+// func blockCodesAVX2(codes *byte, v *float32, low *float32, inv *float32, n int, shift float32, top float32)
+// Requires: AVX, AVX2
+TEXT ·blockCodesAVX2(SB), NOSPLIT, $0-48
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         inv+24(FP), BX
+	VBROADCASTSS shift+40(FP), Y0
+	VBROADCASTSS top+44(FP), Y1
+	VCVTPS2DQ    Y1, Y1
+	VMOVDQU      booksConst0<>+0(SB), Y2
+	MOVQ         n+32(FP), SI
+
+block:
+	VBROADCASTSS (DX), Y3
+	VBROADCASTSS (BX), Y4
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y0, Y5, Y5
+	VCVTTPS2DQ   Y5, Y5
+	VPMINSD      Y1, Y5, Y5
+	VMOVUPS      32(CX), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VADDPS       Y0, Y6, Y6
+	VCVTTPS2DQ   Y6, Y6
+	VPMINSD      Y1, Y6, Y6
+	VMOVUPS      64(CX), Y7
+	VSUBPS       Y3, Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VCVTTPS2DQ   Y7, Y7
+	VPMINSD      Y1, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VSUBPS       Y3, Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VADDPS       Y0, Y8, Y8
+	VCVTTPS2DQ   Y8, Y8
+	VPMINSD      Y1, Y8, Y8
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y8, Y7, Y7
+	VPACKUSWB    Y7, Y5, Y5
+	VPERMD       Y5, Y2, Y5
+	VMOVDQU      Y5, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x80, CX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func blockRoundsAVX2(codes *byte, v *float32, inv *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·blockRoundsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    codes+0(FP), AX
+	MOVQ    v+8(FP), CX
+	MOVQ    inv+16(FP), DX
+	VMOVDQU booksConst0<>+0(SB), Y0
+	VMOVDQU booksConst2<>+0(SB), Y1
+	VMOVDQU booksConst11<>+0(SB), Y2
+	MOVQ    n+24(FP), BX
+
+block:
+	VBROADCASTSS (DX), Y3
+	VMULPS       (CX), Y3, Y5
+	VPAND        Y1, Y5, Y4
+	VADDPS       Y2, Y4, Y4
+	VCVTTPS2DQ   Y4, Y4
+	VPSIGND      Y5, Y4, Y5
+	VMULPS       32(CX), Y3, Y6
+	VPAND        Y1, Y6, Y4
+	VADDPS       Y2, Y4, Y4
+	VCVTTPS2DQ   Y4, Y4
+	VPSIGND      Y6, Y4, Y6
+	VMULPS       64(CX), Y3, Y7
+	VPAND        Y1, Y7, Y4
+	VADDPS       Y2, Y4, Y4
+	VCVTTPS2DQ   Y4, Y4
+	VPSIGND      Y7, Y4, Y7
+	VMULPS       96(CX), Y3, Y4
+	VPAND        Y1, Y4, Y3
+	VADDPS       Y2, Y3, Y3
+	VCVTTPS2DQ   Y3, Y3
+	VPSIGND      Y4, Y3, Y4
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSDW    Y4, Y7, Y7
+	VPACKSSWB    Y7, Y5, Y5
+	VPERMD       Y5, Y0, Y5
+	VMOVDQU      Y5, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x04, DX
+	ADDQ         $0x80, CX
+	DECQ         BX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+DATA booksConst11<>+0(SB)/4, $0x3effffff
+DATA booksConst11<>+4(SB)/4, $0x3effffff
+DATA booksConst11<>+8(SB)/4, $0x3effffff
+DATA booksConst11<>+12(SB)/4, $0x3effffff
+DATA booksConst11<>+16(SB)/4, $0x3effffff
+DATA booksConst11<>+20(SB)/4, $0x3effffff
+DATA booksConst11<>+24(SB)/4, $0x3effffff
+DATA booksConst11<>+28(SB)/4, $0x3effffff
+GLOBL booksConst11<>(SB), RODATA|NOPTR, $32
+
+// func blockValuesAVX2(v *float32, codes *byte, scale *float32, low *float32, n int, off float32)
+// Requires: AVX, AVX2
+TEXT ·blockValuesAVX2(SB), NOSPLIT, $0-44
+	MOVQ         v+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         scale+16(FP), DX
+	MOVQ         low+24(FP), BX
+	VBROADCASTSS off+40(FP), Y0
+	MOVQ         n+32(FP), SI
+
+block:
+	VBROADCASTSS (BX), Y1
+	VBROADCASTSS (DX), Y2
+	VPMOVZXBD    (CX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VPMOVZXBD    8(CX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VPMOVZXBD    16(CX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VPMOVZXBD    24(CX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x80, AX
+	DECQ         SI
+	JNZ          block
+	VZEROUPPER
+	RET

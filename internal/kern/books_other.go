@@ -46,6 +46,18 @@ func fitIQ4AVX2(_ *uint32, _, _, _ *float32) { panic("kern: no vector kernels") 
 
 func nibblesAVX2(_ *byte, _ *uint32, _ int) { panic("kern: no vector kernels") }
 
+func extremesAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }
+
+func blockRangesAVX2(_, _, _ *float32, _ int) { panic("kern: no vector kernels") }
+
+func blockCodesAVX2(_ *byte, _, _, _ *float32, _ int, _, _ float32) { panic("kern: no vector kernels") }
+
+func blockRoundsAVX2(_ *byte, _, _ *float32, _ int) { panic("kern: no vector kernels") }
+
+func blockValuesAVX2(_ *float32, _ *byte, _, _ *float32, _ int, _ float32) {
+	panic("kern: no vector kernels")
+}
+
 func tilesE4M3F16AVX2(_, _ *byte, _ *uint16, _ int) (top uint32) { panic("kern: no vector kernels") }
 
 func tilesE4M3BF16AVX2(_, _ *byte, _ *uint16, _ int) (top uint32) { panic("kern: no vector kernels") }

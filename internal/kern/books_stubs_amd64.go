@@ -88,3 +88,31 @@ func fitIQ4AVX2(codes *uint32, sums *float32, v *float32, factors *float32)
 //
 //go:noescape
 func nibblesAVX2(dst *byte, codes *uint32, stride int)
+
+// extremesAVX2 sets dst to the first number of largest magnitude of each of n blocks.
+//
+//go:noescape
+func extremesAVX2(dst *float32, v *float32, n int)
+
+// blockRangesAVX2 sets lo and hi to the least and the greatest number of each of n blocks; -0 is
+// below 0.
+//
+//go:noescape
+func blockRangesAVX2(lo *float32, hi *float32, v *float32, n int)
+
+// blockCodesAVX2 sets codes to the integer part of (v - low)·inv + shift, at most top, of n
+// blocks with a low and inv each.
+//
+//go:noescape
+func blockCodesAVX2(codes *byte, v *float32, low *float32, inv *float32, n int, shift float32, top float32)
+
+// blockRoundsAVX2 sets codes to v·inv, up to 127, rounded half away from zero, of n blocks with
+// an inv each.
+//
+//go:noescape
+func blockRoundsAVX2(codes *byte, v *float32, inv *float32, n int)
+
+// blockValuesAVX2 sets v to (code - off)·scale + low of n blocks with a scale and low each.
+//
+//go:noescape
+func blockValuesAVX2(v *float32, codes *byte, scale *float32, low *float32, n int, off float32)

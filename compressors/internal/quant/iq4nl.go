@@ -119,6 +119,13 @@ func extremeFloat(x *[BlockSize]float32) float32 {
 // CompressFloats writes the blocks of x, whole ones, which need not come from 16 bits. It returns
 // false if a scale is beyond binary16.
 func (b Block) CompressFloats(out []byte, x []float32) bool {
+	for kern.Vectors() && len(x) > 0 {
+		n := min(len(x)/BlockSize, runBlocks)
+		if !b.run(out, x[:n*BlockSize]) {
+			return false
+		}
+		out, x = out[n*b.Bytes():], x[n*BlockSize:]
+	}
 	for ; len(x) > 0; out, x = out[b.Bytes():], x[BlockSize:] {
 		if !b.compressFloats(out, (*[BlockSize]float32)(x)) {
 			return false
@@ -153,6 +160,13 @@ func Largest(vals []float32) float32 {
 
 // DecompressFloats sets x from its blocks. It returns false if a scale is not finite.
 func (b Block) DecompressFloats(x []float32, in []byte) bool {
+	for kern.Vectors() && len(x) > 0 {
+		n := min(len(x)/BlockSize, runBlocks)
+		if !b.unrun(x[:n*BlockSize], in) {
+			return false
+		}
+		in, x = in[n*b.Bytes():], x[n*BlockSize:]
+	}
 	for ; len(x) > 0; in, x = in[b.Bytes():], x[BlockSize:] {
 		if !b.decompressFloats((*[BlockSize]float32)(x), in) {
 			return false

@@ -120,7 +120,7 @@ func (f IQ4NL) DecompressFloats(x []float32, in []byte) bool {
 func DecompressIQ4NL(x *[BlockSize]float32, in []byte) bool {
 	d := kern.F16ToF32(binary.LittleEndian.Uint16(in))
 	var codes [BlockSize]byte
-	splitNibbles(&codes, in[2:])
+	Q4_0.get(&codes, in[2:])
 	var table [16]float32
 	for i, level := range levelsIQ4NL {
 		table[i] = d * level

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -49,15 +47,6 @@ func blocks() {
 
 // iq4 are the sixteen numbers of llama.cpp's IQ4_NL.
 var iq4 = [16]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
-
-// floats returns a constant of eight numbers.
-func floats(v []float32) Op {
-	var d [8]uint32
-	for i, x := range v {
-		d[i] = math.Float32bits(x)
-	}
-	return Dwords(d[:]...)
-}
 
 // iq4Tree has the middles between the numbers in the order of a binary search.
 func iq4Tree() tree {

@@ -30,6 +30,11 @@ func main() {
 	blocks()
 	fitIQ4()
 	nibbles()
+	extremes()
+	blockRanges()
+	blockCodes()
+	blockRounds()
+	blockValues()
 	Generate()
 }
 
