@@ -14,7 +14,8 @@ func quantizeGroups2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows2F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.
+// quantizeRows2F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
 func quantizeRows2F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
@@ -49,7 +50,8 @@ func quantizeGroups4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows4F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.
+// quantizeRows4F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
 func quantizeRows4F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
@@ -84,7 +86,8 @@ func quantizeGroups8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows8F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.
+// quantizeRows8F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
 func quantizeRows8F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
@@ -113,7 +116,8 @@ func quantizeGroups2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows2BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.
+// quantizeRows2BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
 func quantizeRows2BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
@@ -148,7 +152,8 @@ func quantizeGroups4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows4BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.
+// quantizeRows4BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
 func quantizeRows4BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
@@ -183,7 +188,8 @@ func quantizeGroups8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows8BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.
+// quantizeRows8BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
 func quantizeRows8BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)

@@ -221,12 +221,14 @@ func (k kernel) quantizeRows() {
 	name := k.name("quantizeRows")
 	TEXT(name, NOSPLIT, "func(codes *byte, v, grids *float32, n int, factor float32)")
 	Pragma("noescape")
-	Doc(name + " quantises eight rows of n values, a multiple of 32, times factor on the grids of fitRowsAVX2.")
+	Doc(name+" quantises eight rows of n values, a multiple of 32, times factor on the grids of",
+		"fitRowsAVX2.")
 	codes, v, grids := ptr("codes"), ptr("v"), ptr("grids")
 	row, left, factor := GP64(), GP64(), broadcastArg("factor")
 	XORQ(row, row)
 	Label("row")
-	minimum, inv := broadcast(Mem{Base: grids, Index: row, Scale: 4}), broadcast(Mem{Base: grids, Disp: 32, Index: row, Scale: 4})
+	grid := Mem{Base: grids, Index: row, Scale: 4}
+	minimum, inv := broadcast(grid), broadcast(grid.Offset(32))
 	Load(Param("n"), left)
 	Label("values")
 	var x [4]VecVirtual
