@@ -33,13 +33,18 @@ func (s *layerSeeker) openAfter(src kv.Tensor, side kv.Side, l int) {
 	*s = layerSeeker{src: src, side: side, l: l, h: -1}
 }
 
-// peek returns up to n of the values to be sought through next.
+// peek returns the n values to be sought through next, in one plane, or none if no plane has so many.
+// What is left of a plane that is too short it goes through itself.
 func (s *layerSeeker) peek(n int) []uint16 {
-	if len(s.plane) == 0 && s.h+1 < s.src.Heads {
-		s.h++
+	for len(s.plane) < n {
+		s.skip(len(s.plane), quant.AbsMax(s.plane))
+		if s.h++; s.h >= s.src.Heads {
+			s.h, s.plane = s.src.Heads, nil
+			return nil
+		}
 		s.plane = s.src.Plane(s.side, s.l, s.h)
 	}
-	return s.plane[:min(n, len(s.plane))]
+	return s.plane[:n]
 }
 
 // skip goes on by n values, of which top is the greatest pattern without its sign.
@@ -47,11 +52,6 @@ func (s *layerSeeker) skip(n int, top uint16) { s.top, s.plane = max(s.top, top)
 
 // finish goes through all that is left, and returns the greatest pattern without its sign.
 func (s *layerSeeker) finish() uint16 {
-	for {
-		left := s.peek(math.MaxInt)
-		if len(left) == 0 {
-			return s.top
-		}
-		s.skip(len(left), quant.AbsMax(left))
-	}
+	s.peek(math.MaxInt)
+	return s.top
 }

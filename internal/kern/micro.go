@@ -44,9 +44,29 @@ func (m Micro) Compress(bf16 bool, codes, scales []byte, src, ahead []uint16, s 
 		return 0, 0, 0, 0
 	}
 	_, _ = codes[blocks*m.CodeBytes()-1], scales[blocks-1]
-	if some := blocks &^ 15; m == NVFP4 && vbmi() && some > 0 {
-		return compressNVFP4AVX512(bf16, codes, scales, src, ahead, some, s)
+	for done := 0; ; {
+		var most, next uint16
+		n, did, saw := blocks-done, 0, 0
+		to, under, from := codes[done*m.CodeBytes():], scales[done:], src[done*m.Size():]
+		if n >= 16 && m <= FourSix && vbmi() {
+			most, did, next, saw = m.compress512(bf16, to, under, from, ahead[looked:], n&^15, s)
+			top, soon, looked = max(top, most), max(soon, next), looked+saw
+			n = min(n, 16) // the few that it would not do, or is done with
+		}
+		if did == 0 && n > 0 {
+			most, did = m.compress256(bf16, to, under, from, n, s)
+			if top = max(top, most); did < n {
+				return top, done + did, soon, looked
+			}
+		}
+		if done += did; done == blocks {
+			return top, done, soon, looked
+		}
 	}
+}
+
+func (m Micro) compress256(bf16 bool, codes, scales []byte, src []uint16, blocks int,
+	s MicroScale) (uint16, int) {
 	down := math.Float32frombits(s.Down << 23) // an exponent in its place
 	var left int
 	var t uint32
@@ -72,24 +92,29 @@ func (m Micro) Compress(bf16 bool, codes, scales []byte, src, ahead []uint16, s 
 	default:
 		left, t = compressFP4F16AVX2(&codes[0], &scales[0], &src[0], blocks, down, s.Limit)
 	}
-	return uint16(t), blocks - left, 0, 0
+	return uint16(t), blocks - left
 }
 
-func compressNVFP4AVX512(bf16 bool, codes, scales []byte, src, ahead []uint16, blocks int,
+func (m Micro) compress512(bf16 bool, codes, scales []byte, src, ahead []uint16, blocks int,
 	s MicroScale) (top uint16, done int, soon uint16, looked int) {
 	var later *uint16
-	if len(ahead) >= 16*blocks {
+	if len(ahead) >= m.Size()*blocks {
 		later = &ahead[0]
 	}
 	var left int
 	var t, u uint32
-	if bf16 {
+	switch {
+	case m == NVFP4 && bf16:
 		left, t, u = compressNVFP4BF16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
-	} else {
+	case m == NVFP4:
 		left, t, u = compressNVFP4F16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+	case bf16:
+		left, t, u = compressFourSixBF16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+	default:
+		left, t, u = compressFourSixF16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
 	}
 	if done = blocks - left; later != nil {
-		looked = 16 * done
+		looked = m.Size() * done
 	}
 	return uint16(t), done, uint16(u), looked
 }

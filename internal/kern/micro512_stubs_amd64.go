@@ -8,6 +8,13 @@ package kern
 //go:noescape
 func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
+// compressFourSixF16AVX512 is compressFourSixF16AVX2 of a positive multiple of 16 blocks. If
+// ahead is not nil, soon is the greatest pattern without its sign of as many values there as it
+// did.
+//
+//go:noescape
+func compressFourSixF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
 // restoreNVFP4F16AVX512 is restoreNVFP4F16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
 // stream is 1 it writes around the caches, and dst is a multiple of 64.
@@ -34,6 +41,13 @@ func restoreFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, ten
 //
 //go:noescape
 func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// compressFourSixBF16AVX512 is compressFourSixBF16AVX2 of a positive multiple of 16 blocks. If
+// ahead is not nil, soon is the greatest pattern without its sign of as many values there as it
+// did.
+//
+//go:noescape
+func compressFourSixBF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // restoreNVFP4BF16AVX512 is restoreNVFP4BF16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If

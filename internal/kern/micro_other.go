@@ -99,3 +99,11 @@ func restoreMXFP4BF16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8)
 func restoreFP4BF16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (left int) {
 	panic("kern: no vector kernels")
 }
+
+func compressFourSixF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}
+
+func compressFourSixBF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}

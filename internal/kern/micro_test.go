@@ -90,7 +90,7 @@ func TestMicroLevelsAgree(t *testing.T) {
 			tensor = math.Float32frombits(uint32(r.next()%250+2)<<23 | uint32(r.next())&0x7fffff)
 		}
 		if l := 6 * tensor; l-l == 0 {
-			for _, m := range []Micro{NVFP4} {
+			for _, m := range []Micro{NVFP4, FourSix} {
 				checkMicro(t, m, bf16, src, MicroScale{Tensor: tensor, Limit: l})
 			}
 		}
@@ -163,6 +163,34 @@ func TestAbsMaxBitsOfLongRows(t *testing.T) {
 				t.Fatalf("%d patterns with %x at %d: %x of the first %d", n, want, at, top, did)
 			}
 			src[at] = before
+		}
+	}
+}
+
+// White noise, of which some is of few values: there errors of two scales are near, or alike.
+func TestMicroLevelsAgreeOnNoise(t *testing.T) {
+	if detect() < AVX512 {
+		t.Skip("no vectors of 512 bits")
+	}
+	r, src := microRand(9), make([]uint16, 16*16*40)
+	for round := range 300 {
+		bf16, narrow := round%2 == 0, F32ToF16
+		if bf16 {
+			narrow = F32ToBF16
+		}
+		for i := range src {
+			x := -2.
+			for range 4 {
+				x += float64(r.next()%65536) / 65536
+			}
+			if round%4 > 1 {
+				x = math.Round(x*8) / 8
+			}
+			src[i] = narrow(float32(x))
+		}
+		tensor := float32(1+float64(r.next()%1000)/1000) / float32(int(1)<<(r.next()%13))
+		for _, m := range []Micro{NVFP4, FourSix} {
+			checkMicro(t, m, bf16, src, MicroScale{Tensor: tensor, Limit: 6 * tensor})
 		}
 	}
 }

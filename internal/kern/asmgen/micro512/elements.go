@@ -68,18 +68,9 @@ func (c *compressor) encode(careful, ahead bool) {
 // codePairs returns the codes of 32 values, two in the second byte of each lane. Where a sum of the
 // second word is four times too small to be there, its sign is put where that makes up for it.
 func (c *compressor) codePairs(src Mem, inv VecVirtual, careful bool) VecVirtual {
-	x, e, o := ZMM(), ZMM(), ZMM()
-	VMOVDQU64(src, x)
-	if c.bf16 {
-		VPSLLD(Imm(16), x, e)
-		VPANDD(c.odd, x, o)
-	} else {
-		VPANDD(c.abs, x, o)
-		VPMADDWD(all(0x00002000), o, e)
-		VPMADDWD(all(0x20000000), o, o)
-	}
+	x := c.load(src)
+	e, o := c.spread(x)
 	for _, v := range []VecVirtual{e, o} {
-		m := ZMM()
 		if careful && !c.bf16 {
 			VMULPS(all(F16Scale), v, v)
 		}
@@ -87,9 +78,7 @@ func (c *compressor) codePairs(src Mem, inv VecVirtual, careful bool) VecVirtual
 		if careful {
 			VRANGEPS(Imm(leastMagnitude), all(down+0x01400000), v, v)
 		}
-		VPANDD(c.field, v, m)
-		VRANGEPS(Imm(greatestMagnitude), c.least, m, m)
-		VFMADD231PS(c.ulps, m, v)
+		c.round(v, ZMM())
 	}
 	VPSLLD(Imm(4), o, o)
 	VPADDD(o, e, e)
@@ -103,6 +92,34 @@ func (c *compressor) codePairs(src Mem, inv VecVirtual, careful bool) VecVirtual
 	}
 	VPMADDWD(c.weights, e, e)
 	return e
+}
+
+func (c *compressor) load(src Mem) VecVirtual {
+	x := ZMM()
+	VMOVDQU64(src, x)
+	return x
+}
+
+// spread turns 32 values into float32, those in even and those in odd places: of binary16 their
+// magnitudes, 2^-112 times as large.
+func (c *compressor) spread(x VecVirtual) (e, o VecVirtual) {
+	e, o = ZMM(), ZMM()
+	if c.bf16 {
+		VPSLLD(Imm(16), x, e)
+		VPANDD(c.odd, x, o)
+		return e, o
+	}
+	VPANDD(c.abs, x, o)
+	VPMADDWD(all(0x00002000), o, e)
+	VPMADDWD(all(0x20000000), o, o)
+	return e, o
+}
+
+// round adds to v, with its sign, 2^22 times the power of two in it, which it leaves in m.
+func (c *compressor) round(v, m VecVirtual) {
+	VPANDD(c.field, v, m)
+	VRANGEPS(Imm(greatestMagnitude), c.least, m, m)
+	VFMADD231PS(c.ulps, m, v)
 }
 
 // What VRANGEPS can do, with the sign of the second operand of three.

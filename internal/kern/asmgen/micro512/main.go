@@ -15,7 +15,9 @@ import (
 func main() {
 	Prefix = "micro512"
 	for _, bf16 := range []bool{false, true} {
-		compress("NVFP4", bf16, 1, (*compressor).tensorScale)
+		for _, k := range kinds {
+			k.compress(bf16)
+		}
 		restore("NVFP4", bf16, 1, (*restorer).tensorFactors)
 		restore("MXFP4", bf16, 2, (*restorer).powerFactors)
 		restore("FP4", bf16, 1, (*restorer).powerFactors)
@@ -23,15 +25,27 @@ func main() {
 	Generate()
 }
 
-const (
-	batch = 16  // blocks whose scales are one vector
-	chunk = 128 // blocks whose scales are found before their codes
-)
+// batch is how many blocks' scales are one vector.
+const batch = 16
+
+// A kind is one format.
+type kind struct {
+	name   string
+	half   int // a block is so many runs of sixteen values
+	chunk  int // blocks whose scales are found before their codes: what there is room for on a stack
+	scale  func(c *compressor, amax VecVirtual) (inverses VecVirtual)
+	choose func(c *compressor) // what is then done with every batch of a chunk, if anything
+}
+
+var kinds = []kind{
+	{"NVFP4", 1, 128, (*compressor).tensorScale, nil},
+	{"FourSix", 1, 32, (*compressor).twoScales, (*compressor).better},
+}
 
 // A compressor is blocks on their way.
 type compressor struct {
+	kind
 	bf16                          bool
-	half                          int // a block is so many runs of sixteen values
 	src, ahead, codes, scales     Register
 	blocks, offset, size          Register   // how many are left; the batch's first in its chunk; the chunk's
 	careful, stop                 Register   // says that blocks of the chunk are not as most; that one cannot be done
@@ -40,6 +54,7 @@ type compressor struct {
 	abs, odd, field, least, ulps  VecVirtual // constants of encode
 	weights, shifts, signs, bytes VecVirtual
 	pairs                         []VecVirtual
+	ways                          []Mem // of two scales: their codes, reciprocals, and the square of their ratio
 }
 
 var constants = map[[16]uint32]Mem{}
@@ -87,19 +102,19 @@ func splat(name string) VecVirtual {
 	return z
 }
 
-func compress(name string, bf16 bool, half int, scale func(*compressor, VecVirtual) VecVirtual) {
-	Begin("compress"+name+Type(bf16)+"AVX512",
+func (k kind) compress(bf16 bool) {
+	Begin("compress"+k.name+Type(bf16)+"AVX512",
 		"func(codes, scales *byte, src, ahead *uint16, blocks int, tensor, limit float32) (left int, top, soon uint32)",
-		"is compress"+name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks. If ahead is "+
+		"is compress"+k.name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks. If ahead is "+
 			"not nil, soon is the greatest pattern without its sign of as many values there as it did.")
-	c := &compressor{bf16: bf16, half: half, src: Arg("src"), ahead: Arg("ahead"), codes: Arg("codes"),
+	c := &compressor{kind: k, bf16: bf16, src: Arg("src"), ahead: Arg("ahead"), codes: Arg("codes"),
 		scales: Arg("scales"), blocks: Arg("blocks"), offset: GP64(), size: GP64(), careful: GP32(), stop: GP32(),
-		inverses: AllocLocal(4 * chunk), top: ZMM(), soon: ZMM()}
+		inverses: AllocLocal(4 * k.chunk), top: ZMM(), soon: ZMM()}
 	VPXORD(c.soon, c.soon, c.soon)
 	VPXORD(c.top, c.top, c.top)
 	XORL(c.stop, c.stop)
 	c.holdAll()
-	c.run(scale)
+	c.run()
 	for _, r := range []struct {
 		name  string
 		words VecVirtual
@@ -114,21 +129,29 @@ func compress(name string, bf16 bool, half int, scale func(*compressor, VecVirtu
 
 // run does chunk after chunk: first the scales of all batches, then their codes, so that the one
 // does not wait for the other.
-func (c *compressor) run(scale func(*compressor, VecVirtual) VecVirtual) {
+func (c *compressor) run() {
 	Label("chunk")
 	MOVQ(c.blocks, c.size)
-	CMPQ(c.size, Imm(chunk))
+	CMPQ(c.size, Imm(uint64(c.chunk)))
 	JLE(LabelRef("size"))
-	MOVQ(U32(chunk), c.size)
+	MOVQ(U32(uint32(c.chunk)), c.size)
 	Label("size")
 	begin := GP64()
 	MOVQ(c.src, begin)
 	XORQ(c.offset, c.offset)
 	XORL(c.careful, c.careful)
 	Label("search")
-	VMOVUPS(scale(c, c.largest()), c.inverses.Idx(c.offset, 4))
+	VMOVUPS(c.scale(c, c.largest()), c.inverses.Idx(c.offset, 4))
 	c.next("search")
 	Label("searched")
+	if c.choose != nil {
+		MOVQ(begin, c.src)
+		XORQ(c.offset, c.offset)
+		Label("choose")
+		c.choose(c)
+		c.next("choose")
+		Label("chosen")
+	}
 	MOVQ(begin, c.src)
 	XORQ(c.offset, c.offset)
 	SUBQ(c.size, c.blocks)
@@ -149,13 +172,23 @@ func (c *compressor) run(scale func(*compressor, VecVirtual) VecVirtual) {
 	CMPQ(c.blocks, Imm(0))
 	JNE(LabelRef("chunk"))
 	JMP(LabelRef("done"))
-	Label("stop")
+	if c.choose != nil {
+		c.end("unclear", "chosen")
+		JMP(LabelRef("done"))
+	}
+	c.end("stop", "searched")
+	Label("done")
+	Store(c.blocks, Return("left"))
+}
+
+// end makes the batch at hand the end of the chunk and of all, and goes on at a label unless it is the
+// first.
+func (c *compressor) end(label, on string) {
+	Label(label)
 	MOVL(U32(1), c.stop)
 	MOVQ(c.offset, c.size)
 	CMPQ(c.size, Imm(0))
-	JNE(LabelRef("searched"))
-	Label("done")
-	Store(c.blocks, Return("left"))
+	JNE(LabelRef(on))
 }
 
 // encodeAll writes the codes of the chunk.

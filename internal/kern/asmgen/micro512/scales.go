@@ -55,11 +55,16 @@ func (c *compressor) magnitudes(i int) VecVirtual {
 // down is 2^-21 as a float32.
 const down = (127 - 21) << 23
 
-// tensorScale is that of command micro, but for the reciprocals being 2^-21 times as large. It stops
-// where that would make them subnormal, too.
-func (c *compressor) tensorScale(amax VecVirtual) VecVirtual {
-	tensor, limit := splat("tensor"), splat("limit")
-	a, e, m, inv := ZMM(), ZMM(), ZMM(), ZMM()
+// A way is a scale of each block of a batch: its codes, what they mean times the tensor scale, the
+// reciprocals of that, and which of them are not zero.
+type way struct {
+	code, factor, inverse VecVirtual
+	some                  Register
+}
+
+// way returns E4M3(amax/limit). It stops where reciprocals times 2^-21 would not be normal numbers.
+func (c *compressor) way(amax, limit, tensor VecVirtual) way {
+	a, e, m, inv, some, over := ZMM(), ZMM(), ZMM(), ZMM(), K(), K()
 	VDIVPS(limit, amax, a)
 	VMINPS(all(0x43e00000), a, a) // 448
 	VPANDD(all(0x7f800000), a, e)
@@ -69,28 +74,44 @@ func (c *compressor) tensorScale(amax VecVirtual) VecVirtual {
 	VSUBPS(m, a, m)
 	VPSRLD(Imm(20), e, e)
 	VPADDD(e, a, a)
-	VPMOVDB(a, At(c.scales, 0))
 	VMULPS(tensor, m, m)
-	some, over := K(), K()
-	zero := ZMM()
-	VPXORD(zero, zero, zero)
-	VCMPPS(Imm(4), zero, m, some)
+	VPTESTMD(m, m, some)
 	VMOVUPS(all(0x3f800000), inv)
 	VDIVPS_Z(m, inv, some, inv)
+	VPSUBD(all(22<<23), inv, e) // 2^-105
+	VPCMPUD(Imm(5), all((255-22)<<23), e, some, over)
+	stopIf(over)
+	VMULPS(c.least, inv, inv)
+	return way{a, m, inv, some}
+}
+
+// stopIf ends the kernel before the batch if a lane is set.
+func stopIf(lanes Register) {
 	r := GP32()
-	VPSUBD(all(22<<23), inv, m) // 2^-105
-	VPCMPUD(Imm(5), all((255-22)<<23), m, some, over)
-	KMOVW(over, r)
+	KMOVW(lanes, r)
 	TESTL(r, r)
 	JNZ(LabelRef("stop"))
-	VMULPS(c.least, inv, inv)
+}
+
+// beyond returns where a reciprocal makes a magnitude 7 or more, which is to be cut to 6.
+func beyond(amax, inverse VecVirtual) Register {
+	y, over := ZMM(), K()
+	VMULPS(inverse, amax, y)
+	VCMPPS(Imm(5), all(down+0x01600000), y, over) // not less
+	return over
+}
+
+// tensorScale is that of command micro, but for the reciprocals being 2^-21 times as large. It stops
+// where that would make them subnormal, too.
+func (c *compressor) tensorScale(amax VecVirtual) VecVirtual {
+	w := c.way(amax, splat("limit"), splat("tensor"))
+	VPMOVDB(w.code, At(c.scales, 0))
 	ADDQ(Imm(batch), c.scales)
-	KMOVW(some, r)
+	r := GP32()
+	KMOVW(w.some, r)
 	XORL(U32(0xffff), r)
 	ORL(r, c.careful)
-	VMULPS(inv, amax, m)
-	VCMPPS(Imm(5), all(down+0x01600000), m, over) // not less than 7: to be cut to 6
-	KMOVW(over, r)
+	KMOVW(beyond(amax, w.inverse), r)
 	ORL(r, c.careful)
-	return inv
+	return w.inverse
 }
