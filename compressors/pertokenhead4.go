@@ -50,7 +50,7 @@ func (p *int4PerTokenHead) compressVals(w *rowScratch, dim int, scales, codes []
 
 // Scales above tall, whose rows might overflow while they are turned, are made smaller by tallness for
 // the time.
-const tall, tallness = 0x1p100, 0x1p20
+const tall, tallness = 0x1p80, 0x1p40
 
 func (p *int4PerTokenHead) decompressVals(w *rowScratch, dim int, scales, codes []byte) bool {
 	unpackRows(w.codes, codes, quant.PackedBytes(dim, 4), dim, 4)

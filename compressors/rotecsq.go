@@ -1,6 +1,7 @@
 package compressors
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"kvgauge/compressors/internal/entropy"
 	"kvgauge/compressors/internal/rotate"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -86,7 +88,9 @@ type ecsqScratch struct {
 	syms                       []byte
 	tables, streams, lows, esc []byte
 	counts                     [ecsqSymbols]uint64
-	sums                       [ecsqSymbols]float64
+	sums                       [4][ecsqSymbols]float64 // of every fourth value's rests, by symbol
+	levels                     [ecsqRun]int32
+	rests                      [ecsqRun]float64
 	freq                       [ecsqSymbols]uint16
 	enc                        entropy.Encoder
 	dec                        entropy.Decoder
@@ -161,8 +165,9 @@ func (s *ecsqScratch) load(src kv.Tensor, side kv.Side, l int, rot rotate.Hadama
 	s.vals = growTo(s.vals, n)
 	for h := range src.Heads {
 		part := s.vals[h*src.Tokens*dim : (h+1)*src.Tokens*dim]
-		src.DType.Widen(part, src.Plane(side, l, h))
+		plane := src.Plane(side, l, h)
 		for at := 0; at < len(part); at += dim {
+			src.DType.Widen(part[at:at+dim], plane[at:at+dim])
 			rot.Forward(part[at : at+dim])
 		}
 	}
@@ -170,10 +175,9 @@ func (s *ecsqScratch) load(src kv.Tensor, side kv.Side, l int, rot rotate.Hadama
 
 // step returns Δ = κσ of one layer, zero if all of it is, and false if it is not finite.
 func (c rotECSQ) step(vals []float32) (float32, bool) {
-	var sum float64
-	for _, v := range vals {
-		sum += float64(v) * float64(v) // exact: the product of two float32 fits
-	}
+	var sums [8]float64 // of every eighth
+	kern.Squares(&sums, vals)
+	sum := (sums[0] + sums[1]) + (sums[2] + sums[3]) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
 	if sum == 0 {
 		return 0, true
 	}
@@ -181,34 +185,55 @@ func (c rotECSQ) step(vals []float32) (float32, bool) {
 	return min(max(d, math.SmallestNonzeroFloat32*0x1p23), math.MaxFloat32/4), !(sum-sum != 0)
 }
 
+// ecsqRun is how many values are quantised at a time.
+const ecsqRun = 512
+
 // quantise fills syms, the low bits, the escapes and, per symbol, counts and centroids' sums.
 func (s *ecsqScratch) quantise(delta float32, low int) {
 	s.syms = growTo(s.syms, len(s.vals))
-	clear(s.counts[:])
-	clear(s.sums[:])
+	s.sums = [4][ecsqSymbols]float64{}
 	inv := 1 / float64(delta)
 	s.tables = append(s.tables, byte(low))
 	bits := bitWriter{dst: s.lows}
-	for i, v := range s.vals {
-		x := float64(float64(v) * inv)
-		q := math.RoundToEven(x)
-		if q < -1<<30 || q > 1<<30 {
-			q = 1 << 30
+	for at := 0; at < len(s.vals); at += ecsqRun {
+		vals := s.vals[at:min(at+ecsqRun, len(s.vals))]
+		syms, levels, rests := s.syms[at:at+len(vals)], s.levels[:len(vals)], s.rests[:len(vals)]
+		kern.EntropyLevels(syms, levels, rests, vals, inv, uint(low))
+		s.add(syms, rests)
+		if low > 0 {
+			for i, sym := range syms {
+				if sym != ecsqEscape {
+					bits.add(uint32(levels[i])&(1<<low-1), low)
+				}
+			}
 		}
-		level := int(q) >> low
-		sym := level + ecsqMid
-		if sym < 0 || sym >= ecsqEscape {
-			s.syms[i] = ecsqEscape
-			s.counts[ecsqEscape]++
-			s.esc = binary.LittleEndian.AppendUint32(s.esc, math.Float32bits(v))
-			continue
+		for from := 0; ; from++ {
+			i := bytes.IndexByte(syms[from:], ecsqEscape)
+			if i < 0 {
+				break
+			}
+			from += i
+			s.esc = binary.LittleEndian.AppendUint32(s.esc, math.Float32bits(vals[from]))
 		}
-		bits.add(uint32(int(q)&(1<<low-1)), low)
-		s.syms[i] = byte(sym)
-		s.counts[sym]++
-		s.sums[sym] += x - q
 	}
 	s.lows = bits.flush()
+	clear(s.counts[:])
+	entropy.Count(&s.counts, s.syms)
+}
+
+// add adds rests to the sums of their symbols: of every fourth value, so that equal neighbours need
+// not wait for each other.
+func (s *ecsqScratch) add(syms []byte, rests []float64) {
+	for len(syms) >= 4 && len(rests) >= 4 {
+		s.sums[0][syms[0]] += rests[0]
+		s.sums[1][syms[1]] += rests[1]
+		s.sums[2][syms[2]] += rests[2]
+		s.sums[3][syms[3]] += rests[3]
+		syms, rests = syms[4:], rests[4:]
+	}
+	for i, sym := range syms {
+		s.sums[i][sym] += rests[i]
+	}
 }
 
 // code appends the table and the stream of syms.
@@ -222,7 +247,8 @@ func (s *ecsqScratch) code() {
 	s.tables = entropy.AppendTable(s.tables, freq)
 	for sym := range freq {
 		if freq[sym] > 0 && sym != ecsqEscape {
-			mean := s.sums[sym] / float64(s.counts[sym]) // in (−½, ½) steps
+			sum := (s.sums[0][sym] + s.sums[1][sym]) + (s.sums[2][sym] + s.sums[3][sym])
+			mean := sum / float64(s.counts[sym]) // in (−½, ½) steps
 			s.tables = append(s.tables, byte(int8(math.RoundToEven(float64(mean*254)))))
 		}
 	}

@@ -1,6 +1,7 @@
 package compressors
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -10,7 +11,10 @@ import (
 )
 
 // ecsqParts are the five runs of a rot_ecsq payload.
-type ecsqParts struct{ steps, tables, streams, lows, esc []byte }
+type ecsqParts struct {
+	steps, tables, streams, lows, esc []byte
+	lift                              float32 // what is decoded is this many times smaller
+}
 
 // split finds the runs without decoding: tables say how many values of each symbol there may be,
 // streams carry their lengths. values is the number of values of a (layer, side).
@@ -93,6 +97,9 @@ func (c rotECSQ) Decompress(dst kv.Tensor, src []byte) error {
 		return corrupt("rot_ecsq: %d bytes after the streams, low bits take %d", len(p.lows), lows)
 	}
 	p.lows, p.esc = p.lows[:lows], p.lows[lows:]
+	if p.lift, err = p.lifted(); err != nil {
+		return err
+	}
 	for _, side := range kv.Sides {
 		if dst.Dim(side) == 0 {
 			continue
@@ -110,29 +117,68 @@ func (c rotECSQ) Decompress(dst kv.Tensor, src []byte) error {
 	return nil
 }
 
-// lowBytes decodes every stream and adds up the bytes of its low bits.
+// lifted returns 1, or tallness if there is a step or an escape so large that rows might overflow while
+// they are turned. It returns an error for an escape that is no number.
+func (p *ecsqParts) lifted() (float32, error) {
+	lift := float32(1)
+	for _, list := range [][]byte{p.steps, p.esc} {
+		for ; len(list) > 0; list = list[4:] {
+			x := getFloat(list)
+			if x-x != 0 {
+				return 0, corrupt("rot_ecsq: step or escape %v", x)
+			}
+			if max(x, -x) > tall {
+				lift = tallness
+			}
+		}
+	}
+	return lift, nil
+}
+
+// lowBytes decodes every stream that has low bits beside it, and adds up the bytes of these.
 func (s *ecsqScratch) lowBytes(head kv.Tensor, p ecsqParts) (int, error) {
 	sum := 0
 	for _, side := range kv.Sides {
 		for l := 0; l < head.Layers && head.Dim(side) > 0; l++ {
+			if p.hasNoLows() {
+				if err := p.skip(); err != nil {
+					return 0, err
+				}
+				continue
+			}
 			n := head.Heads * head.Tokens * head.Dim(side)
 			low, _, err := s.symbols(&p, n)
 			if err != nil {
 				return 0, err
 			}
-			if low == 0 {
-				continue
-			}
-			coded := n
-			for _, sym := range s.syms {
-				if sym == ecsqEscape {
-					coded--
-				}
-			}
+			coded := len(s.syms) - bytes.Count(s.syms, []byte{ecsqEscape})
 			sum += (coded*low + 7) / 8
 		}
 	}
 	return sum, nil
+}
+
+// hasNoLows says whether the next block is of zeros or has no low bits.
+func (p *ecsqParts) hasNoLows() bool {
+	return binary.LittleEndian.Uint32(p.steps) == 0 || p.tables[0] == 0
+}
+
+// skip moves on by such a block.
+func (p *ecsqParts) skip() error {
+	step := binary.LittleEndian.Uint32(p.steps)
+	p.steps = p.steps[4:]
+	if step == 0 {
+		return nil
+	}
+	var room [ecsqSymbols]uint16
+	_, _, used, err := readECSQTable(room[:], p.tables)
+	if err != nil {
+		return err
+	}
+	p.tables = p.tables[used:]
+	size, k := binary.Uvarint(p.streams)
+	p.streams = p.streams[k+int(size):]
+	return nil
 }
 
 // symbols decodes the next block into s.syms: its low bits and centroids, or nothing for a block
@@ -176,13 +222,18 @@ func (s *ecsqScratch) restore(dst kv.Tensor, side kv.Side, l int, rot rotate.Had
 	s.vals = growTo(s.vals, n)
 	if len(s.syms) == 0 {
 		clear(s.vals)
-	} else if err := s.values(delta, low, centroids, p); err != nil {
+	} else if err := s.values(delta/p.lift, low, centroids, p); err != nil {
 		return err
 	}
 	for h := range dst.Heads {
 		part := s.vals[h*dst.Tokens*dim : (h+1)*dst.Tokens*dim]
 		for at := 0; at < len(part); at += dim {
 			rot.Inverse(part[at : at+dim])
+		}
+		if p.lift > 1 {
+			for i := range part {
+				part[i] *= p.lift
+			}
 		}
 		dst.DType.NarrowSaturated(dst.Plane(side, l, h), part)
 	}
@@ -198,14 +249,15 @@ func (s *ecsqScratch) values(delta float32, low int, centroids []byte, p *ecsqPa
 			centroids = centroids[1:]
 		}
 	}
+	if low == 0 {
+		return s.wholeValues(delta, &shift, p)
+	}
 	bits := bitReader{src: p.lows}
 	for i, sym := range s.syms {
 		if sym == ecsqEscape {
-			if len(p.esc) < 4 {
+			if !p.escape(&s.vals[i]) {
 				return corrupt("rot_ecsq: too few escapes")
 			}
-			s.vals[i] = math.Float32frombits(binary.LittleEndian.Uint32(p.esc))
-			p.esc = p.esc[4:]
 			continue
 		}
 		q := (int(sym)-ecsqMid)<<low | int(bits.take(low))
@@ -213,6 +265,38 @@ func (s *ecsqScratch) values(delta float32, low int, centroids []byte, p *ecsqPa
 	}
 	p.lows = bits.rest()
 	return nil
+}
+
+// escape sets x to the next number apart, and returns false if there is none.
+func (p *ecsqParts) escape(x *float32) bool {
+	if len(p.esc) < 4 {
+		return false
+	}
+	*x = getFloat(p.esc) / p.lift
+	p.esc = p.esc[4:]
+	return true
+}
+
+// wholeValues is values of symbols without low bits, which stand for one number each.
+func (s *ecsqScratch) wholeValues(delta float32, shift *[ecsqSymbols]float64, p *ecsqParts) error {
+	var values [ecsqSymbols]float32
+	for sym := range values {
+		values[sym] = float32((float64(sym-ecsqMid) + shift[sym]) * float64(delta))
+	}
+	vals := s.vals[:len(s.syms)]
+	for i, sym := range s.syms {
+		vals[i] = values[sym]
+	}
+	for from := 0; ; from++ {
+		i := bytes.IndexByte(s.syms[from:], ecsqEscape)
+		if i < 0 {
+			return nil
+		}
+		from += i
+		if !p.escape(&vals[from]) {
+			return corrupt("rot_ecsq: too few escapes")
+		}
+	}
 }
 
 // bitReader undoes bitWriter; past the end it reads zeros.

@@ -12,7 +12,8 @@ var turnedSpecs = []string{"turboquant", "turboquant:bits=1", "turboquant:bits=2
 	"turboquant:bits=1,mode=prod", "turboquant:bits=3,mode=prod", "turboquant_vllm:raw=0",
 	"turboquant_vllm:preset=k8v4,raw=0", "turboquant_vllm:preset=k3v4_nc,raw=0",
 	"turboquant_vllm:preset=3bit_nc,raw=0", "iq4_nl", "iq4_nl:rot=true", "iq4_nl:search=true",
-	"polarquant", "int4_per_token_head", "qjl:m=320", "qjl:bits=4,m=256", "qjl:bits=3,group=20,m=300", "q8_0:rot=true", "q4_0:rot=true", "q4_1:rot=true", "q5_0:rot=true", "q5_1:rot=true"}
+	"rot_ecsq", "rot_ecsq:bits=1.5", "rot_ecsq:bits=7", "polarquant", "int4_per_token_head",
+	"qjl:m=320", "qjl:bits=4,m=256", "qjl:bits=3,group=20,m=300", "q8_0:rot=true", "q4_0:rot=true", "q4_1:rot=true", "q5_0:rot=true", "q5_1:rot=true"}
 
 // twoSided makes a tensor of patterns with keys and values; those that are not finite lose their
 // highest exponent bit unless raw is set.

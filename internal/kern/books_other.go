@@ -46,6 +46,12 @@ func fitIQ4AVX2(_ *uint32, _, _, _ *float32) { panic("kern: no vector kernels") 
 
 func nibblesAVX2(_ *byte, _ *uint32, _ int) { panic("kern: no vector kernels") }
 
+func ecsqLevelsAVX2(_ *byte, _ *int32, _ *float64, _ *float32, _ int, _ float64, _ uint64) {
+	panic("kern: no vector kernels")
+}
+
+func squaresAVX2(_ *float64, _ *float32, _ int) { panic("kern: no vector kernels") }
+
 func extremesAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }
 
 func blockRangesAVX2(_, _, _ *float32, _ int) { panic("kern: no vector kernels") }
