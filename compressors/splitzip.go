@@ -120,15 +120,23 @@ func fitZipBook(src kv.Tensor, side kv.Side, layer int) (book [zipBook]byte) {
 	for e := range c {
 		c[e] += counts[1][e] + counts[2][e] + counts[3][e]
 	}
-	var taken [256]bool
-	for i := range book {
-		best := -1
-		for e, n := range c {
-			if !taken[e] && (best < 0 || n > c[best]) {
-				best = e
-			}
+	return mostFrequent(c)
+}
+
+// mostFrequent returns the values that were counted most often, the most frequent first, ties by
+// value.
+func mostFrequent(counts *[256]uint32) (book [zipBook]byte) {
+	var top [zipBook + 1]uint64 // falling: how often, then 255 less the value
+	for v, n := range counts {
+		key := uint64(n)<<8 | uint64(255-v)
+		i := zipBook
+		for ; i > 0 && (v < i || key > top[i-1]); i-- {
+			top[i] = top[i-1]
 		}
-		book[i], taken[best] = byte(best), true
+		top[i] = key
+	}
+	for i := range book {
+		book[i] = byte(255 - top[i]&0xff)
 	}
 	return book
 }
@@ -178,7 +186,8 @@ func (c *zipCode) addChunk(src []uint16) {
 // encode writes the two planes of a chunk and leaves the positions of escapes in c.at; it returns
 // how many there are.
 func (c *zipCode) encode(rest, index []byte, src []uint16) int {
-	i, some := kern.SplitExponents(rest, index, c.missed[:], src, &c.book)
+	dst, staged := c.out.pending()
+	i, some := kern.SplitExponentsAround(rest, index, c.missed[:], src, &c.book, dst, staged)
 	escapes := 0
 	if some {
 		escapes = c.findMissed(i)

@@ -11,12 +11,12 @@ import (
 // for the first-level cache, and from there in whole cache lines around the caches, which does not
 // fetch the lines that are overwritten.
 //
-// A piece is copied out when the next one is complete: bytes stored a moment ago are slow to read
-// in other portions. What of it does not fill a line then stands in front of the next piece.
+// A piece is copied out while the next one is made, or when that is complete. What of it does not
+// fill a line then stands in front of the next piece.
 type stage struct {
 	dst    []byte
 	stream bool
-	now    int // the slot of the next piece
+	now    int // the slot of the next piece; the other one may hold a piece
 	slots  [2]stageSlot
 }
 
@@ -55,31 +55,36 @@ func (s *stage) advance(n int) {
 		s.dst = s.dst[:len(s.dst)+n]
 		return
 	}
+	kern.StreamCopy(s.pending())
 	s.slots[s.now].to = s.slots[s.now].front + n
 	s.now ^= 1
-	s.flush()
 }
 
-// flush copies out the slot that is to be filled next, and puts what does not fill a line before
-// what the other slot holds.
-func (s *stage) flush() {
-	old, next := &s.slots[s.now], &s.slots[s.now^1]
+// pending returns what the caller has to copy to where, of the piece before the one for which there
+// is room; it is gone then, but for what does not fill a line, which is in front of that room.
+func (s *stage) pending() (dst, staged []byte) {
+	old, next := &s.slots[s.now^1], &s.slots[s.now]
 	at, n := len(s.dst), old.to-old.from
+	if n == 0 {
+		return nil, nil
+	}
 	s.dst = slices.Grow(s.dst, n)
 	out := s.dst[at : at+n]
 	left := min(int(uintptr(unsafe.Pointer(unsafe.SliceData(out)))+uintptr(n))&63, n)
-	kern.StreamCopy(out, old.buf[old.from:old.to-left])
+	staged = old.buf[old.from : old.to-left]
 	s.dst = s.dst[:at+n-left]
 	next.from = next.front - left
 	*(*[64]byte)(next.buf[next.front-64:]) = *(*[64]byte)(old.buf[old.to-64:]) // left and more
 	old.from, old.to = old.front, old.front
+	return out[:n-left], staged
 }
 
 // close returns the slice with all that was appended.
 func (s *stage) close() []byte {
 	if s.stream {
-		last := &s.slots[s.now^1]
-		s.dst = append(s.dst, last.buf[last.from:last.to]...)
+		kern.StreamCopy(s.pending())
+		last := &s.slots[s.now]
+		s.dst = append(s.dst, last.buf[last.from:last.front]...)
 		kern.StreamFence()
 	}
 	dst := s.dst

@@ -115,6 +115,21 @@ func SplitExponents(rest, index []byte, missed []uint32, src []uint16,
 		&b.slots[0].exponent[0]) != 0
 }
 
+// SplitExponentsAround is SplitExponents that also copies staged to dst around the caches, both of
+// the same length and far apart from what it writes else. StreamFence ends that too.
+func SplitExponentsAround(rest, index []byte, missed []uint32, src []uint16, b *ExponentBook,
+	dst, staged []byte) (n int, some bool) {
+	n, lines := len(src), len(staged)/64
+	if !vbmi() || n == 0 || n%128 != 0 || lines == 0 || len(staged)%64 != 0 ||
+		uintptr(unsafe.Pointer(&dst[0]))%64 != 0 {
+		StreamCopy(dst, staged)
+		return SplitExponents(rest, index, missed, src, b)
+	}
+	rest, index, missed, dst = rest[:n], index[:n/2], missed[:n/32], dst[:len(staged)]
+	return n, splitExponentsAroundVBMI(&rest[0], &index[0], &missed[0], &src[0], n, &b.table[0],
+		&dst[0], &staged[0], lines) != 0
+}
+
 // MergeExponents undoes SplitExponents, with the exponent of index 0 for those that have none. It
 // returns how many patterns it did, the front of dst, a multiple of 64, and may do none. With
 // stream it writes around the caches where dst allows, as StreamCopy does.
@@ -142,14 +157,32 @@ func MergeExponents(dst []uint16, rest, index []byte, b *ExponentBook, stream bo
 // to counts, which are summed over the first index. The last line may be shorter.
 func CountExponents(counts *[4][256]uint32, src []uint16, step int) {
 	const line = 32
-	at := 0
-	if lines := (len(src) + step - line) / step; level >= AVX2 && len(src) >= line && lines > 0 {
-		countExponents(&counts[0][0], &src[0], lines, 2*step)
-		at = lines * step
+	lines := 0
+	if len(src) >= line {
+		lines = (len(src)-line)/step + 1
 	}
-	for ; at < len(src); at += step {
+	switch {
+	case vbmi() && lines > 1:
+		lines &^= 1
+		countExponents512(&counts[0][0], &src[0], lines, 2*step, countWindow(src[:line]))
+	case level >= AVX2 && lines > 0:
+		countExponents(&counts[0][0], &src[0], lines, 2*step)
+	default:
+		lines = 0
+	}
+	for at := lines * step; at < len(src); at += step {
 		for i, b := range src[at:min(at+line, len(src))] {
 			counts[i&3][b>>7&0xff]++
 		}
 	}
+}
+
+// countWindow returns the first of sixteen exponents among which most are likely to be: most numbers
+// are somewhat smaller than the largest.
+func countWindow(line []uint16) int {
+	most := 0
+	for _, b := range line {
+		most = max(most, int(b>>7&0xff))
+	}
+	return min(max(most-12, 0), 240)
 }

@@ -8,6 +8,12 @@ package kern
 //go:noescape
 func splitExponentsVBMI(rest *byte, index *byte, missed *uint32, src *uint16, n int, table *byte) uint64
 
+// splitExponentsAroundVBMI is splitExponentsVBMI, n a multiple of 128, that also does what streamAVX512
+// does for so many lines.
+//
+//go:noescape
+func splitExponentsAroundVBMI(rest *byte, index *byte, missed *uint32, src *uint16, n int, table *byte, dst *byte, staged *byte, lines int) uint64
+
 // mergeExponentsVBMI is mergeExponentsAVX2.
 //
 //go:noescape
@@ -22,3 +28,9 @@ func mergeExponentsStreamVBMI(dst *uint16, rest *byte, index *byte, n int, book 
 //
 //go:noescape
 func streamAVX512(dst *byte, src *byte, n int)
+
+// countExponents512 counts the exponents of 32 patterns at src and at every step bytes after it, lines
+// of them, a positive even number, in a table of 256; it is fastest where most are first to first + 15.
+//
+//go:noescape
+func countExponents512(counts *uint32, src *uint16, lines int, step int, first int)

@@ -20,9 +20,15 @@ func mergeExponentsStreamAVX2(_ *uint16, _, _ *byte, _ int, _ *byte) {
 
 func countExponents(_ *uint32, _ *uint16, _, _ int) { panic("kern: no vector kernels") }
 
+func countExponents512(_ *uint32, _ *uint16, _, _, _ int) { panic("kern: no vector kernels") }
+
 const hasVBMI = false
 
 func splitExponentsVBMI(_, _ *byte, _ *uint32, _ *uint16, _ int, _ *byte) uint64 {
+	panic("kern: no vector kernels")
+}
+
+func splitExponentsAroundVBMI(_, _ *byte, _ *uint32, _ *uint16, _ int, _, _, _ *byte, _ int) uint64 {
 	panic("kern: no vector kernels")
 }
 

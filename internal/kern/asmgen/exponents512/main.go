@@ -10,9 +10,11 @@ import (
 
 func main() {
 	split()
+	splitAround()
 	merge("mergeExponentsVBMI", false)
 	merge("mergeExponentsStreamVBMI", true)
 	stream()
+	count()
 	Generate()
 }
 
@@ -26,15 +28,21 @@ func splat(v uint32) VecVirtual {
 	return z
 }
 
+var constants = map[string]Mem{}
+
 // constant returns a register of 64 bytes, byte i of which is f(i).
 func constant(name string, f func(i int) int) VecVirtual {
-	data := GLOBL(name, RODATA|NOPTR)
-	for i := 0; i < 64; i += 8 {
-		x := uint64(0)
-		for k := range 8 {
-			x |= uint64(f(i+k)) << (8 * k)
+	data, ok := constants[name]
+	if !ok {
+		data = GLOBL(name, RODATA|NOPTR)
+		for i := 0; i < 64; i += 8 {
+			x := uint64(0)
+			for k := range 8 {
+				x |= uint64(f(i+k)) << (8 * k)
+			}
+			DATA(i, U64(x))
 		}
-		DATA(i, U64(x))
+		constants[name] = data
 	}
 	z := ZMM()
 	VMOVDQU64(data, z)
@@ -75,9 +83,50 @@ func split() {
 	RET()
 }
 
+// splitAround is split while what has been staged goes around the caches: three lines for every 128
+// patterns, of which a chunk makes as many.
+func splitAround() {
+	TEXT("splitExponentsAroundVBMI", NOSPLIT, "func(rest, index *byte, missed *uint32, src *uint16, n int, "+
+		"table, dst, staged *byte, lines int) uint64")
+	Pragma("noescape")
+	Doc("splitExponentsAroundVBMI is splitExponentsVBMI, n a multiple of 128, that also does what streamAVX512",
+		"does for so many lines.")
+	s := newSplitter()
+	dst, staged, lines := ptr("dst"), ptr("staged"), ptr("lines")
+	copyLine := func(disp int) {
+		z := ZMM()
+		VMOVDQU64(Mem{Base: staged, Disp: disp}, z)
+		VMOVNTDQ(z, Mem{Base: dst, Disp: disp})
+	}
+	loop(128, func() {
+		s.step()
+		CMPQ(lines, Imm(3))
+		JLT(LabelRef("few"))
+		for disp := 0; disp < 192; disp += 64 {
+			copyLine(disp)
+		}
+		advance(dst, 192)
+		advance(staged, 192)
+		SUBQ(Imm(3), lines)
+		Label("few")
+		s.step()
+	})
+	Label("left")
+	SUBQ(Imm(1), lines)
+	JLT(LabelRef("done"))
+	copyLine(0)
+	advance(dst, 64)
+	advance(staged, 64)
+	JMP(LabelRef("left"))
+	Label("done")
+	VZEROUPPER()
+	Store(s.all, ReturnIndex(0))
+	RET()
+}
+
 // soon is how far, in bytes, patterns are fetched before they are read, past the caches that they
-// would not stay in. The hardware sees where they go; further ahead would be in its way.
-const soon = 256
+// would not stay in: a chunk.
+const soon = 2048
 
 // A splitter holds the registers of split.
 type splitter struct {
