@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -161,7 +162,7 @@ func (c exponent) appendFields(dst []byte, src kv.Tensor, side kv.Side, l int,
 	s.classify(src, side, l, c.classes)
 	dst = s.appendClasses(dst, c.classes)
 	s.order(src.Heads, c.classes)
-	s.gather(src, side, l, f.fraction)
+	s.gather(src, side, l, func(_ int, dst []byte, src []uint16) { kern.TakeFields(dst, src, f.fraction) })
 	dst = c.appendSymbols(dst, src.Tokens, s)
 	dst = f.appendRaw(dst, src, side, l, zeros)
 	if apart {

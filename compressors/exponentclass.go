@@ -7,6 +7,7 @@ import (
 	"kvgauge/compressors/internal/bytecode"
 	"kvgauge/compressors/internal/entropy"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // exponentScratch is what one call of exponent works with. Its slices belong to one layer.
@@ -19,7 +20,10 @@ type exponentScratch struct {
 	size    [maxExponentClasses]int
 	at      [maxExponentClasses]int
 	dim     int
-	symbols []byte // of a layer, by class
+	symbols []byte  // of a layer, by class
+	back    []int32 // where a channel is in perm
+	fields  []byte  // symbols of some rows
+	turned  []byte  // the same by class
 
 	freq    [entropy.MaxSymbols]uint16
 	counts  [entropy.MaxSymbols]uint64
@@ -47,6 +51,8 @@ func (s *exponentScratch) resize(t kv.Tensor, side kv.Side) {
 	s.sorted = slices.Grow(s.sorted[:0], channels)[:channels]
 	s.perm = slices.Grow(s.perm[:0], channels)[:channels]
 	s.runs = slices.Grow(s.runs[:0], t.Heads*maxExponentClasses)[:t.Heads*maxExponentClasses]
+	s.back = growTo(s.back, s.dim)
+	s.fields, s.turned = growTo(s.fields, exponentRows*s.dim), growTo(s.turned, exponentRows*s.dim)
 	n := channels * t.Tokens
 	s.symbols = slices.Grow(s.symbols[:0], n)[:n]
 }
@@ -141,46 +147,84 @@ func (s *exponentScratch) order(heads, classes int) {
 	}
 }
 
-// spread calls f for every row of every head with the symbols of its channels, class by class.
-func (s *exponentScratch) spread(t kv.Tensor, side kv.Side, layer int,
-	f func(head int, row []uint16, perm []int32, symbols []byte)) {
+// exponentRows is how many rows are taken apart at a time.
+const exponentRows = 32
+
+// begin sets s.at to where the symbols of each class begin.
+func (s *exponentScratch) begin(tokens int) {
 	at := 0
 	for k, n := range s.size {
 		s.at[k] = at
-		at += n * t.Tokens
+		at += n * tokens
 	}
-	for h := range t.Heads {
-		runs := s.runs[h*maxExponentClasses:][:maxExponentClasses]
-		for i := range t.Tokens {
-			row := t.Row(side, layer, h, i)
-			perm := s.perm[h*s.dim:][:s.dim]
-			for k, n := range runs {
-				if n > 0 {
-					f(h, row, perm[:n], s.symbols[s.at[k]:][:n])
-					perm = perm[n:]
-					s.at[k] += int(n)
-				}
+}
+
+// eachRow calls f, for rows by class in s.turned, with the channels of each class in turn.
+func (s *exponentScratch) eachRow(runs []int32, rows int, f func(symbols, turned []byte)) {
+	at := 0
+	for range rows {
+		for k, n := range runs {
+			if n > 0 {
+				f(s.symbols[s.at[k]:][:n], s.turned[at:][:n])
+				s.at[k] += int(n)
+				at += int(n)
 			}
 		}
 	}
 }
 
-// gather takes the symbols out of a layer.
-func (s *exponentScratch) gather(src kv.Tensor, side kv.Side, layer int, shift uint) {
-	s.spread(src, side, layer, func(_ int, row []uint16, perm []int32, symbols []byte) {
-		for i, c := range perm {
-			symbols[i] = byte(row[c] >> (shift & 15))
-		}
-	})
+// wholeRun returns the class of all channels of a head, if they have one.
+func wholeRun(runs []int32, dim int) (class int, ok bool) {
+	class = slices.Index(runs, int32(dim))
+	return class, class >= 0
 }
 
-// scatter puts the symbols into a layer that holds the raw bits.
-func (s *exponentScratch) scatter(dst kv.Tensor, side kv.Side, layer int, shift uint) {
-	s.spread(dst, side, layer, func(_ int, row []uint16, perm []int32, symbols []byte) {
-		for i, c := range perm {
-			row[c] |= uint16(symbols[i]) << (shift & 15)
+// gather sets the symbols of a layer, which take finds for values of a head.
+func (s *exponentScratch) gather(src kv.Tensor, side kv.Side, layer int,
+	take func(head int, dst []byte, src []uint16)) {
+	s.begin(src.Tokens)
+	for h := range src.Heads {
+		runs, perm := s.runs[h*maxExponentClasses:][:maxExponentClasses], s.perm[h*s.dim:][:s.dim]
+		plane := src.Plane(side, layer, h)
+		if k, ok := wholeRun(runs, s.dim); ok {
+			take(h, s.symbols[s.at[k]:][:len(plane)], plane)
+			s.at[k] += len(plane)
+			continue
 		}
-	})
+		for len(plane) > 0 {
+			n := min(len(plane), exponentRows*s.dim)
+			fields, turned := s.fields[:n], s.turned[:n]
+			take(h, fields, plane[:n])
+			kern.PermuteRows(turned, fields, perm)
+			s.eachRow(runs, n/s.dim, func(symbols, turned []byte) { copy(symbols, turned) })
+			plane = plane[n:]
+		}
+	}
+}
+
+// scatter gives put the symbols of a layer, for values of a head.
+func (s *exponentScratch) scatter(dst kv.Tensor, side kv.Side, layer int,
+	put func(head int, dst []uint16, src []byte)) {
+	s.begin(dst.Tokens)
+	for h := range dst.Heads {
+		runs, plane := s.runs[h*maxExponentClasses:][:maxExponentClasses], dst.Plane(side, layer, h)
+		if k, ok := wholeRun(runs, s.dim); ok {
+			put(h, plane, s.symbols[s.at[k]:][:len(plane)])
+			s.at[k] += len(plane)
+			continue
+		}
+		for i, c := range s.perm[h*s.dim:][:s.dim] {
+			s.back[c] = int32(i)
+		}
+		for len(plane) > 0 {
+			n := min(len(plane), exponentRows*s.dim)
+			fields, turned := s.fields[:n], s.turned[:n]
+			s.eachRow(runs, n/s.dim, func(symbols, turned []byte) { copy(turned, symbols) })
+			kern.PermuteRows(fields, turned, s.back)
+			put(h, plane[:n], fields)
+			plane = plane[n:]
+		}
+	}
 }
 
 // appendBlocks appends the symbols of a class.

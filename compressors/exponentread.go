@@ -3,6 +3,7 @@ package compressors
 import (
 	"kvgauge/compressors/internal/bytecode"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // readLayer implements layerCoder.
@@ -31,7 +32,7 @@ func (c exponent) readFields(dst kv.Tensor, side kv.Side, l int, src []byte,
 	if src, ok = f.readRaw(dst, side, l, src, zeros); !ok {
 		return nil, false
 	}
-	s.scatter(dst, side, l, f.fraction)
+	s.scatter(dst, side, l, func(_ int, dst []uint16, src []byte) { kern.PutFields(dst, src, f.fraction) })
 	if apart {
 		return f.readApart(dst, side, l, src, zeros)
 	}

@@ -126,7 +126,7 @@ func (s *held8Scratch) learn(src kv.Tensor, side kv.Side, layer int) byte {
 // places takes the places of patterns in their books.
 func (s *held8Scratch) places(src kv.Tensor, side kv.Side, layer int) {
 	current := -1
-	s.spread(src, side, layer, func(head int, row []uint16, perm []int32, symbols []byte) {
+	s.gather(src, side, layer, func(head int, dst []byte, src []uint16) {
 		if k := head / s.base; k != current {
 			if current >= 0 {
 				s.books[current].enter(&s.index, false)
@@ -134,8 +134,9 @@ func (s *held8Scratch) places(src kv.Tensor, side kv.Side, layer int) {
 			current = k
 			s.books[k].enter(&s.index, true)
 		}
-		for i, c := range perm {
-			symbols[i] = byte(s.index[row[c]] - 1)
+		dst = dst[:len(src)]
+		for i, b := range src {
+			dst[i] = byte(s.index[b] - 1)
 		}
 	})
 	s.books[current].enter(&s.index, false)
@@ -144,11 +145,12 @@ func (s *held8Scratch) places(src kv.Tensor, side kv.Side, layer int) {
 // restore undoes places; it returns false if a place is empty.
 func (s *held8Scratch) restore(dst kv.Tensor, side kv.Side, layer int) bool {
 	empty := false
-	s.spread(dst, side, layer, func(head int, row []uint16, perm []int32, symbols []byte) {
+	s.scatter(dst, side, layer, func(head int, dst []uint16, src []byte) {
 		b := &s.books[head/s.base]
-		for i, c := range perm {
-			row[c] = b.patterns[symbols[i]]
-			empty = empty || b.empty(symbols[i])
+		dst = dst[:len(src)]
+		for i, k := range src {
+			dst[i] = b.patterns[k]
+			empty = empty || b.empty(k)
 		}
 	})
 	return !empty

@@ -52,6 +52,14 @@ func ecsqLevelsAVX2(_ *byte, _ *int32, _ *float64, _ *float32, _ int, _ float64,
 
 func squaresAVX2(_ *float64, _ *float32, _ int) { panic("kern: no vector kernels") }
 
+func takeFieldsAVX2(_ *byte, _ *uint16, _ int, _ uint64) { panic("kern: no vector kernels") }
+
+func putFieldsAVX2(_ *uint16, _ *byte, _ int, _ uint64) { panic("kern: no vector kernels") }
+
+func permute64AVX512(_, _, _ *byte, _ int) { panic("kern: no vector kernels") }
+
+func permute128AVX512(_, _, _ *byte, _ int) { panic("kern: no vector kernels") }
+
 func extremesAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }
 
 func blockRangesAVX2(_, _, _ *float32, _ int) { panic("kern: no vector kernels") }

@@ -27,3 +27,4 @@ package kern
 //go:generate avo ./grids512 -pkg kern -out ../grids512_amd64.s -stubs ../grids512_stubs_amd64.go
 //go:generate avo ./latent -pkg kern -out ../latent_amd64.s -stubs ../latent_stubs_amd64.go
 //go:generate avo ./ecsq -pkg kern -out ../ecsq_amd64.s -stubs ../ecsq_stubs_amd64.go
+//go:generate avo ./symbols -pkg kern -out ../symbols_amd64.s -stubs ../symbols_stubs_amd64.go
