@@ -185,3 +185,23 @@ func TestLatentsAgreeWithVectorsAtTies(t *testing.T) {
 		checkVectors(t, "nvfp4_ds_mla", src, nil)
 	}
 }
+
+// Patterns of every kind in one block, so that what is small vanishes beside what is large; and only
+// such as are subnormal.
+func TestBlockCodecsAgreeWithVectorsOnAnyPattern(t *testing.T) {
+	for _, d := range []kv.DType{kv.F16, kv.BF16} {
+		for _, mask := range []uint16{0xffff, 0xdfff, 0xbfff, 0x8007} {
+			src, r := kv.New(kv.Shape{Layers: 1, Heads: 1, Tokens: 64, KeyDim: 64}, d), codectest.Rand(3)
+			for i := range src.Bits[kv.K] {
+				b := uint16(r.Uint64()) & mask
+				if !d.Finite(b) {
+					b &^= 0x4000
+				}
+				src.Bits[kv.K][i] = b
+			}
+			for _, spec := range blockSpecs {
+				checkVectors(t, spec, src, nil)
+			}
+		}
+	}
+}

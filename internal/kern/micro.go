@@ -48,7 +48,7 @@ func (m Micro) Compress(bf16 bool, codes, scales []byte, src, ahead []uint16, s 
 		var most, next uint16
 		n, did, saw := blocks-done, 0, 0
 		to, under, from := codes[done*m.CodeBytes():], scales[done:], src[done*m.Size():]
-		if n >= 16 && m <= FourSix && vbmi() {
+		if n >= 16 && vbmi() {
 			most, did, next, saw = m.compress512(bf16, to, under, from, ahead[looked:], n&^15, s)
 			top, soon, looked = max(top, most), max(soon, next), looked+saw
 			n = min(n, 16) // the few that it would not do, or is done with
@@ -97,21 +97,35 @@ func (m Micro) compress256(bf16 bool, codes, scales []byte, src []uint16, blocks
 
 func (m Micro) compress512(bf16 bool, codes, scales []byte, src, ahead []uint16, blocks int,
 	s MicroScale) (top uint16, done int, soon uint16, looked int) {
+	down := math.Float32frombits(s.Down << 23)
 	var later *uint16
-	if len(ahead) >= m.Size()*blocks {
+	if len(ahead) >= m.Size()*blocks && m <= FourSix {
 		later = &ahead[0]
 	}
+	c, e, p := &codes[0], &scales[0], &src[0]
 	var left int
 	var t, u uint32
 	switch {
 	case m == NVFP4 && bf16:
-		left, t, u = compressNVFP4BF16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressNVFP4BF16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
 	case m == NVFP4:
-		left, t, u = compressNVFP4F16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressNVFP4F16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
+	case m == FourSix && bf16:
+		left, t, u = compressFourSixBF16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
+	case m == FourSix:
+		left, t, u = compressFourSixF16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
+	case m == MXFP4 && bf16:
+		left, t, u = compressMXFP4BF16AVX512(c, e, p, nil, blocks, down, s.Limit)
+	case m == MXFP4:
+		left, t, u = compressMXFP4F16AVX512(c, e, p, nil, blocks, down, s.Limit)
+	case m == MXFP8 && bf16:
+		left, t, u = compressMXFP8BF16AVX512(c, e, p, nil, blocks, down, s.Limit)
+	case m == MXFP8:
+		left, t, u = compressMXFP8F16AVX512(c, e, p, nil, blocks, down, s.Limit)
 	case bf16:
-		left, t, u = compressFourSixBF16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressFP4BF16AVX512(c, e, p, nil, blocks, down, s.Limit)
 	default:
-		left, t, u = compressFourSixF16AVX512(&codes[0], &scales[0], &src[0], later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressFP4F16AVX512(c, e, p, nil, blocks, down, s.Limit)
 	}
 	if done = blocks - left; later != nil {
 		looked = m.Size() * done

@@ -2,18 +2,40 @@
 
 package kern
 
-// compressNVFP4F16AVX512 is compressNVFP4F16AVX2 of a positive multiple of 16 blocks. If ahead is
-// not nil, soon is the greatest pattern without its sign of as many values there as it did.
+// compressNVFP4F16AVX512 is compressNVFP4F16AVX2 of a positive multiple of 16 blocks. Of formats
+// with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
+// many values there as it did.
 //
 //go:noescape
 func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
-// compressFourSixF16AVX512 is compressFourSixF16AVX2 of a positive multiple of 16 blocks. If
-// ahead is not nil, soon is the greatest pattern without its sign of as many values there as it
-// did.
+// compressFourSixF16AVX512 is compressFourSixF16AVX2 of a positive multiple of 16 blocks. Of
+// formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
+// of as many values there as it did.
 //
 //go:noescape
 func compressFourSixF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// compressMXFP4F16AVX512 is compressMXFP4F16AVX2 of a positive multiple of 16 blocks. Of formats
+// with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
+// many values there as it did.
+//
+//go:noescape
+func compressMXFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// compressMXFP8F16AVX512 is compressMXFP8F16AVX2 of a positive multiple of 16 blocks. Of formats
+// with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
+// many values there as it did.
+//
+//go:noescape
+func compressMXFP8F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// compressFP4F16AVX512 is compressFP4F16AVX2 of a positive multiple of 16 blocks. Of formats with
+// a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as many
+// values there as it did.
+//
+//go:noescape
+func compressFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // restoreNVFP4F16AVX512 is restoreNVFP4F16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
@@ -36,18 +58,40 @@ func restoreMXFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, t
 //go:noescape
 func restoreFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
 
-// compressNVFP4BF16AVX512 is compressNVFP4BF16AVX2 of a positive multiple of 16 blocks. If ahead
-// is not nil, soon is the greatest pattern without its sign of as many values there as it did.
+// compressNVFP4BF16AVX512 is compressNVFP4BF16AVX2 of a positive multiple of 16 blocks. Of
+// formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
+// of as many values there as it did.
 //
 //go:noescape
 func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
-// compressFourSixBF16AVX512 is compressFourSixBF16AVX2 of a positive multiple of 16 blocks. If
-// ahead is not nil, soon is the greatest pattern without its sign of as many values there as it
-// did.
+// compressFourSixBF16AVX512 is compressFourSixBF16AVX2 of a positive multiple of 16 blocks. Of
+// formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
+// of as many values there as it did.
 //
 //go:noescape
 func compressFourSixBF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// compressMXFP4BF16AVX512 is compressMXFP4BF16AVX2 of a positive multiple of 16 blocks. Of
+// formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
+// of as many values there as it did.
+//
+//go:noescape
+func compressMXFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// compressMXFP8BF16AVX512 is compressMXFP8BF16AVX2 of a positive multiple of 16 blocks. Of
+// formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
+// of as many values there as it did.
+//
+//go:noescape
+func compressMXFP8BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// compressFP4BF16AVX512 is compressFP4BF16AVX2 of a positive multiple of 16 blocks. Of formats
+// with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
+// many values there as it did.
+//
+//go:noescape
+func compressFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // restoreNVFP4BF16AVX512 is restoreNVFP4BF16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If

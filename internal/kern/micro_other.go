@@ -107,3 +107,27 @@ func compressFourSixF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (le
 func compressFourSixBF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
+
+func compressMXFP4F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}
+
+func compressMXFP8F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}
+
+func compressFP4F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}
+
+func compressMXFP4BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}
+
+func compressMXFP8BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}
+
+func compressFP4BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+	panic("kern: no vector kernels")
+}

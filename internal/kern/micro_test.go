@@ -53,9 +53,24 @@ func checkMicro(t *testing.T, m Micro, bf16 bool, src []uint16, s MicroScale) {
 	if n[0] == n[1] && top[0] != top[1] {
 		t.Fatalf("format %d: greatest pattern %x with 256 bits, %x with 512", m, top[0], top[1])
 	}
-	if n[0] > n[1]+15 && s.Tensor < 0x1p96 { // where 512 bits are not for
+	if n[0] > n[1]+15 && s.Tensor < 0x1p96 && s.Down == 0 { // where 512 bits are not for
 		t.Fatalf("format %d, bf16 %v: %d blocks with 256 bits, %d with 512", m, bf16, n[0], n[1])
 	}
+}
+
+func checkMicros(t *testing.T, bf16 bool, src []uint16, tensor float32) {
+	t.Helper()
+	checkMicro(t, NVFP4, bf16, src, MicroScale{Tensor: tensor, Limit: 6 * tensor})
+	checkMicro(t, FourSix, bf16, src, MicroScale{Tensor: tensor, Limit: 6 * tensor})
+	for _, ceil := range []bool{false, true} {
+		limits := []float32{6, 448}
+		if !ceil {
+			limits = []float32{float32(math.Inf(1)), float32(math.Inf(1))}
+		}
+		checkMicro(t, MXFP4, bf16, src, MicroScale{Down: 2, Limit: limits[0]})
+		checkMicro(t, MXFP8, bf16, src, MicroScale{Down: 8, Limit: limits[1]})
+	}
+	checkMicro(t, FP4, bf16, src, MicroScale{Down: 2, Limit: 6})
 }
 
 type microRand uint64
@@ -78,6 +93,9 @@ func TestMicroLevelsAgree(t *testing.T) {
 			high = 0x7f7f
 		}
 		spread, mid := uint16(1)<<(r.next()%15), uint16(r.next())&0x7fff
+		if round%9 == 0 {
+			mid, spread = 1, 4 // subnormal numbers
+		}
 		for i := range src {
 			x := mid + uint16(r.next())%spread
 			if round%5 == 0 && r.next()%7 == 0 {
@@ -90,9 +108,7 @@ func TestMicroLevelsAgree(t *testing.T) {
 			tensor = math.Float32frombits(uint32(r.next()%250+2)<<23 | uint32(r.next())&0x7fffff)
 		}
 		if l := 6 * tensor; l-l == 0 {
-			for _, m := range []Micro{NVFP4, FourSix} {
-				checkMicro(t, m, bf16, src, MicroScale{Tensor: tensor, Limit: l})
-			}
+			checkMicros(t, bf16, src, tensor)
 		}
 	}
 }
@@ -189,8 +205,6 @@ func TestMicroLevelsAgreeOnNoise(t *testing.T) {
 			src[i] = narrow(float32(x))
 		}
 		tensor := float32(1+float64(r.next()%1000)/1000) / float32(int(1)<<(r.next()%13))
-		for _, m := range []Micro{NVFP4, FourSix} {
-			checkMicro(t, m, bf16, src, MicroScale{Tensor: tensor, Limit: 6 * tensor})
-		}
+		checkMicros(t, bf16, src, tensor)
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -8,15 +10,43 @@ import (
 	. "kvgauge/internal/kern/asmgen/lanes"
 )
 
-// A magnitude's code is, as in package lanes, the number of units of its last place, which an
-// addition of 2^(e+22) leaves in the low bits of the sum, and 2·e. Here a dot product adds the two,
-// the low and the high word of the sum: 256 and 4 times these make 256·(code + 2·(127+22)). With
-// values 2^-21 times as large that is 256·(code + 256), whose second byte is the code.
+// An element is what blocks consist of: floats of few bits.
+type element struct {
+	fraction int     // bits
+	least    int     // the exponent of the least normal number
+	most     float64 // the largest number
+	beyond   float64 // what would be rounded to more than that
+	down     int     // values are 2^-down times as large on their way
+}
+
+var (
+	e2m1 = element{fraction: 1, least: 0, most: 6, beyond: 7, down: 21}
+	e4m3 = element{fraction: 3, least: -6, most: 448, beyond: 464, down: 13}
+)
+
+// A magnitude's code is, as in package lanes, the number of units of its last place, which an addition
+// of 2^(e+23-fraction) leaves in the low bits of the sum, and (e-least)·2^fraction. Here a dot product
+// adds the two, the low and the high word of the sum. With values that are 2^-down times as large the
+// exponent of the sum, plus 127, is 128 + e-least: the 128 falls away where codes are cut out.
+
+// number returns a constant for values on their way.
+func (l element) number(x float64) uint32 {
+	return math.Float32bits(float32(math.Ldexp(x, -l.down)))
+}
 
 // holdAll keeps the constants of encode in registers.
 func (c *compressor) holdAll() {
 	c.abs, c.odd = hold(all(0x7fff7fff)), hold(all(0xffff0000))
-	c.field, c.least, c.ulps = hold(all(0xff800000)), hold(all(down)), hold(all(0x4a800000))
+	c.field, c.least = hold(all(0xff800000)), hold(all(c.number(math.Ldexp(1, c.element.least))))
+	c.ulps = hold(all(uint32(127+23-c.fraction) << 23))
+	if c.fraction == 3 {
+		c.evens, c.odds = hold(all(16|1<<16)), hold(all(4096|256<<16))
+		c.weights = hold(all(0x0ff0))
+		c.shifts, c.signs = hold(all(4|12<<16)), hold(all(0x00080800))
+		c.parts = hold(bytes(func(i int) int { return []int{4, 12, 36, 44, 0, 0, 0, 0}[i%8] }))
+		c.bytes = hold(bytes(func(i int) int { return i/4*8 + i%4 }))
+		return
+	}
 	c.weights = hold(all(256 | 4<<16))
 	c.shifts, c.signs = hold(all(12|2<<16)), hold(all(0x20000008))
 	c.bytes = hold(bytes(func(i int) int { return i%32*4 + 1 }))
@@ -27,7 +57,7 @@ func (c *compressor) holdAll() {
 	}
 }
 
-// encode writes the codes of a batch, two in a byte. Careful cuts to the largest code and leaves
+// encode writes the codes of a batch. Careful cuts to the largest code and leaves
 // blocks of zeros without signs. Ahead looks at as much of what comes later, between the rest, so that
 // it comes from memory meanwhile; a fetch of every line in advance is slower.
 func (c *compressor) encode(careful, ahead bool) {
@@ -46,27 +76,39 @@ func (c *compressor) encode(careful, ahead bool) {
 				VPANDD(At(c.ahead, 64*(i+k)), c.abs, t)
 				VPMAXUW(t, c.soon, c.soon)
 			}
-			inv := ZMM()
-			if c.half == 1 {
-				VPERMPS(inverses, c.pairs[i+k], inv)
-			} else {
-				VBROADCASTSS(c.inverses.Idx(c.offset, 4).Offset(4*(i+k)), inv)
-			}
-			d[k] = c.codePairs(At(c.src, 64*(i+k)), inv, careful)
+			d[k] = c.codePairs(At(c.src, 64*(i+k)), c.inverse(inverses, i+k, careful), careful)
 		}
 		out := ZMM()
 		VMOVDQA64(c.bytes, out)
 		VPERMI2B(d[1], d[0], out)
-		VMOVDQU32(out.AsY(), At(c.codes, 16*i))
+		if c.fraction == 3 {
+			VMOVDQU64(out, At(c.codes, 32*i))
+		} else {
+			VMOVDQU32(out.AsY(), At(c.codes, 16*i))
+		}
 	}
-	ADDQ(U32(uint32(128*c.half)), c.codes)
+	ADDQ(U32(uint32(64*c.half*(c.fraction+1))), c.codes)
 	if ahead {
 		ADDQ(U32(uint32(32*batch*c.half)), c.ahead)
 	}
 }
 
-// codePairs returns the codes of 32 values, two in the second byte of each lane. Where a sum of the
-// second word is four times too small to be there, its sign is put where that makes up for it.
+// inverse returns what the 32 values of number i of the batch are multiplied by.
+func (c *compressor) inverse(inverses VecVirtual, i int, careful bool) VecVirtual {
+	inv := ZMM()
+	if c.half == 1 {
+		VPERMPS(inverses, c.pairs[i], inv)
+		return inv
+	}
+	VBROADCASTSS(c.inverses.Idx(c.offset, 4).Offset(4*i), inv)
+	if !c.bf16 && !careful {
+		VMULPS(all(F16Scale), inv, inv)
+	}
+	return inv
+}
+
+// codePairs returns the codes of 32 values, two in each lane: of four bits in its second byte, of eight
+// in its lower half.
 func (c *compressor) codePairs(src Mem, inv VecVirtual, careful bool) VecVirtual {
 	x := c.load(src)
 	e, o := c.spread(x)
@@ -76,22 +118,42 @@ func (c *compressor) codePairs(src Mem, inv VecVirtual, careful bool) VecVirtual
 		}
 		VMULPS(inv, v, v)
 		if careful {
-			VRANGEPS(Imm(leastMagnitude), all(down+0x01400000), v, v)
+			VRANGEPS(Imm(leastMagnitude), all(c.number(c.most)), v, v)
 		}
 		c.round(v, ZMM())
 	}
-	VPSLLD(Imm(4), o, o)
-	VPADDD(o, e, e)
-	VPSRLVW(c.shifts, x, x)
-	if careful {
-		some := K()
+	some := K()
+	if c.up {
+		VPTESTMW(c.abs, x, some)
+		VPSRLVW_Z(c.shifts, x, some, x)
+	} else {
+		VPSRLVW(c.shifts, x, x)
+	}
+	switch {
+	case c.fraction == 3:
+		VPMADDWD(c.evens, e, e)
+		VPMADDWD(c.odds, o, o)
+		VPTERNLOGD(U8(0xea), o, c.weights, e) // e and weights, or o
+		VPTERNLOGD(U8(0xf8), c.signs, x, e)   // e or (x and signs)
+		VPMULTISHIFTQB(e, c.parts, e)
+		return e
+	case careful && c.tensor:
+		c.nibbles(e, o)
 		VPTESTMD(inv, inv, some)
 		VPTERNLOGD(U8(0xf8), c.signs, x, some, e)
-	} else {
-		VPTERNLOGD(U8(0xf8), c.signs, x, e) // e or (x and signs)
+	default:
+		c.nibbles(e, o)
+		VPTERNLOGD(U8(0xf8), c.signs, x, e)
 	}
 	VPMADDWD(c.weights, e, e)
 	return e
+}
+
+// nibbles joins two sums in e. Where a dot product will take the second word four times, and the first
+// 256 times, signs are put in either where that makes up for it.
+func (c *compressor) nibbles(e, o VecVirtual) {
+	VPSLLD(Imm(4), o, o)
+	VPADDD(o, e, e)
 }
 
 func (c *compressor) load(src Mem) VecVirtual {
@@ -115,7 +177,7 @@ func (c *compressor) spread(x VecVirtual) (e, o VecVirtual) {
 	return e, o
 }
 
-// round adds to v, with its sign, 2^22 times the power of two in it, which it leaves in m.
+// round adds to v, with its sign, 2^(23-fraction) times the power of two in it, which it leaves in m.
 func (c *compressor) round(v, m VecVirtual) {
 	VPANDD(c.field, v, m)
 	VRANGEPS(Imm(greatestMagnitude), c.least, m, m)

@@ -1,5 +1,5 @@
-// Command micro512 writes the AVX-512 forms of what command micro writes, for the formats with
-// codes of four bits. They do sixteen blocks at once, and per lane the same arithmetic.
+// Command micro512 writes the AVX-512 forms of what command micro writes. They do sixteen blocks at
+// once, and per lane the same arithmetic.
 package main
 
 import (
@@ -30,16 +30,24 @@ const batch = 16
 
 // A kind is one format.
 type kind struct {
-	name   string
+	name string
+	element
 	half   int // a block is so many runs of sixteen values
 	chunk  int // blocks whose scales are found before their codes: what there is room for on a stack
 	scale  func(c *compressor, amax VecVirtual) (inverses VecVirtual)
 	choose func(c *compressor) // what is then done with every batch of a chunk, if anything
+	tensor bool                // there is a scale of all, too; blocks whose scale is zero have no signs
+	floor  int                 // the smallest exponent of a power of two, plus 127
+	up     bool                // ties go away from zero, and -0 has no sign
 }
 
 var kinds = []kind{
-	{"NVFP4", 1, 128, (*compressor).tensorScale, nil},
-	{"FourSix", 1, 32, (*compressor).twoScales, (*compressor).better},
+	{name: "NVFP4", element: e2m1, half: 1, chunk: 128, scale: (*compressor).tensorScale, tensor: true},
+	{name: "FourSix", element: e2m1, half: 1, chunk: 32, scale: (*compressor).twoScales,
+		choose: (*compressor).better, tensor: true},
+	{name: "MXFP4", element: e2m1, half: 2, chunk: 64, scale: (*compressor).powerScale},
+	{name: "MXFP8", element: e4m3, half: 2, chunk: 64, scale: (*compressor).powerScale},
+	{name: "FP4", element: e2m1, half: 1, chunk: 128, scale: (*compressor).powerScale, floor: 127 - 33, up: true},
 }
 
 // A compressor is blocks on their way.
@@ -49,10 +57,11 @@ type compressor struct {
 	src, ahead, codes, scales     Register
 	blocks, offset, size          Register   // how many are left; the batch's first in its chunk; the chunk's
 	careful, stop                 Register   // says that blocks of the chunk are not as most; that one cannot be done
-	inverses                      Mem        // reciprocals of scales times 2^-21
+	inverses                      Mem        // reciprocals of scales, times 2^-down
 	top, soon                     VecVirtual // greatest patterns: words of which the greatest is sought
 	abs, odd, field, least, ulps  VecVirtual // constants of encode
 	weights, shifts, signs, bytes VecVirtual
+	odds, evens, parts            VecVirtual // the same, of codes of eight bits
 	pairs                         []VecVirtual
 	ways                          []Mem // of two scales: their codes, reciprocals, and the square of their ratio
 }
@@ -105,8 +114,9 @@ func splat(name string) VecVirtual {
 func (k kind) compress(bf16 bool) {
 	Begin("compress"+k.name+Type(bf16)+"AVX512",
 		"func(codes, scales *byte, src, ahead *uint16, blocks int, tensor, limit float32) (left int, top, soon uint32)",
-		"is compress"+k.name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks. If ahead is "+
-			"not nil, soon is the greatest pattern without its sign of as many values there as it did.")
+		"is compress"+k.name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks. Of formats with a "+
+			"scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as many "+
+			"values there as it did.")
 	c := &compressor{kind: k, bf16: bf16, src: Arg("src"), ahead: Arg("ahead"), codes: Arg("codes"),
 		scales: Arg("scales"), blocks: Arg("blocks"), offset: GP64(), size: GP64(), careful: GP32(), stop: GP32(),
 		inverses: AllocLocal(4 * k.chunk), top: ZMM(), soon: ZMM()}
@@ -157,15 +167,9 @@ func (c *compressor) run() {
 	SUBQ(c.size, c.blocks)
 	TESTL(c.careful, c.careful)
 	JNZ(LabelRef("careful"))
-	CMPQ(c.ahead, Imm(0))
-	JEQ(LabelRef("here"))
-	c.encodeAll("ahead", false, true)
-	c.encodeAll("here", false, false)
+	c.encodeAll("", false)
 	Label("careful")
-	CMPQ(c.ahead, Imm(0))
-	JEQ(LabelRef("carefulHere"))
-	c.encodeAll("carefulAhead", true, true)
-	c.encodeAll("carefulHere", true, false)
+	c.encodeAll("Carefully", true)
 	Label("encoded")
 	TESTL(c.stop, c.stop)
 	JNZ(LabelRef("done"))
@@ -192,7 +196,16 @@ func (c *compressor) end(label, on string) {
 }
 
 // encodeAll writes the codes of the chunk.
-func (c *compressor) encodeAll(label string, careful, ahead bool) {
+func (c *compressor) encodeAll(how string, careful bool) {
+	if c.tensor {
+		CMPQ(c.ahead, Imm(0))
+		JEQ(LabelRef("encode" + how))
+		c.encodeLoop("encodeAhead"+how, careful, true)
+	}
+	c.encodeLoop("encode"+how, careful, false)
+}
+
+func (c *compressor) encodeLoop(label string, careful, ahead bool) {
 	Label(label)
 	c.encode(careful, ahead)
 	c.next(label)

@@ -44,16 +44,22 @@ func (c *compressor) fold(from, n int) VecVirtual {
 	return a
 }
 
-// magnitudes returns the patterns of two blocks without signs, or for long blocks words that are
-// as large as theirs.
+// magnitudes returns the patterns of two blocks without signs, of long blocks the greater ones of their
+// two halves.
 func (c *compressor) magnitudes(i int) VecVirtual {
 	a := ZMM()
-	VPANDD(At(c.src, 64*i), c.abs, a)
+	if c.half == 1 {
+		VPANDD(At(c.src, 64*i), c.abs, a)
+		return a
+	}
+	b, t := ZMM(), ZMM()
+	VPANDD(At(c.src, 128*i), c.abs, a)
+	VPANDD(At(c.src, 128*i+64), c.abs, b)
+	VSHUFI64X2(Imm(0x44), b, a, t)
+	VSHUFI64X2(Imm(0xee), b, a, a)
+	VPMAXUW(t, a, a)
 	return a
 }
-
-// down is 2^-21 as a float32.
-const down = (127 - 21) << 23
 
 // A way is a scale of each block of a batch: its codes, what they mean times the tensor scale, the
 // reciprocals of that, and which of them are not zero.
@@ -93,11 +99,18 @@ func stopIf(lanes Register) {
 	JNZ(LabelRef("stop"))
 }
 
-// beyond returns where a reciprocal makes a magnitude 7 or more, which is to be cut to 6.
-func beyond(amax, inverse VecVirtual) Register {
+// carefulIf makes the chunk one to be careful with if a lane is set.
+func (c *compressor) carefulIf(lanes Register) {
+	r := GP32()
+	KMOVW(lanes, r)
+	ORL(r, c.careful)
+}
+
+// beyond returns where a reciprocal makes a magnitude so large that it has to be cut.
+func (c *compressor) beyond(amax, inverse VecVirtual) Register {
 	y, over := ZMM(), K()
 	VMULPS(inverse, amax, y)
-	VCMPPS(Imm(5), all(down+0x01600000), y, over) // not less
+	VCMPPS(Imm(5), all(c.number(c.element.beyond)), y, over) // not less
 	return over
 }
 
@@ -107,11 +120,44 @@ func (c *compressor) tensorScale(amax VecVirtual) VecVirtual {
 	w := c.way(amax, splat("limit"), splat("tensor"))
 	VPMOVDB(w.code, At(c.scales, 0))
 	ADDQ(Imm(batch), c.scales)
-	r := GP32()
-	KMOVW(w.some, r)
-	XORL(U32(0xffff), r)
-	ORL(r, c.careful)
-	KMOVW(beyond(amax, w.inverse), r)
-	ORL(r, c.careful)
+	none := K()
+	KNOTW(w.some, none)
+	c.carefulIf(none)
+	c.carefulIf(c.beyond(amax, w.inverse))
 	return w.inverse
+}
+
+// powerScale is that of command micro, but for the reciprocals being 2^-down times as large, and stops
+// where that would not do.
+func (c *compressor) powerScale(amax VecVirtual) VecVirtual {
+	e, power, inv, over, some := ZMM(), ZMM(), ZMM(), K(), K()
+	VPANDD(all(0x7f800000), amax, e)
+	VPSUBD(splat("tensor"), e, e)
+	VPMAXSD(all(uint32(c.floor)<<23), e, e)
+	VPMAXSD(all(1<<22), e, power) // 2^-127 is subnormal
+	VMULPS(splat("limit"), power, power)
+	VCMPPS(Imm(1), amax, power, over) // less
+	VPSRLD(Imm(23), e, e)
+	VPADDD(all(1), e, over, e)
+	largest := 253 - c.down
+	if c.up {
+		largest = 127 + 16 // as there
+	}
+	VPCMPUD(Imm(6), all(uint32(largest)), e, over) // greater
+	stopIf(over)
+	VPMOVDB(e, At(c.scales, 0))
+	ADDQ(Imm(batch), c.scales)
+	VMOVDQU64(all(uint32(254-c.down)), inv)
+	VPSUBD(e, inv, inv)
+	VPTESTMD(amax, amax, some)
+	VPSLLD_Z(Imm(23), inv, some, inv) // zeros stay zeros
+	if c.up {
+		VMULPS(all(0x3f800800), inv, inv)
+	}
+	c.carefulIf(c.beyond(amax, inv))
+	if !c.bf16 {
+		VPCMPUD(Imm(5), all((255-112)<<23), inv, over) // infinite with 2^112 in it
+		c.carefulIf(over)
+	}
+	return inv
 }
