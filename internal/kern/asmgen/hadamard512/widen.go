@@ -11,7 +11,7 @@ import (
 )
 
 // ahead is how many bytes ahead of their use values are fetched from memory.
-const ahead = 4096
+const ahead = 2048
 
 // A widener transforms blocks of 16-bit floats of two rows at a time, in vectors of eight float32 of
 // the one and eight of the other: a block of 128 channels has seven steps, three of them within
