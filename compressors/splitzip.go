@@ -114,7 +114,8 @@ func fitZipBook(src kv.Tensor, side kv.Side, layer int) (book [zipBook]byte) {
 	}
 	var counts [4][256]uint32
 	for h := range src.Heads {
-		kern.CountExponents(&counts, src.Plane(side, layer, h), step)
+		next := src.Plane(side, layer, min(h+1, src.Heads-1))
+		kern.CountExponents(&counts, src.Plane(side, layer, h), next, step, h > 0)
 	}
 	c := &counts[0]
 	for e := range c {

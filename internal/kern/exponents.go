@@ -154,8 +154,9 @@ func MergeExponents(dst []uint16, rest, index []byte, b *ExponentBook, stream bo
 }
 
 // CountExponents adds the exponents of lines of 32 patterns of bfloat16, one at every step of src,
-// to counts, which are summed over the first index. The last line may be shorter.
-func CountExponents(counts *[4][256]uint32, src []uint16, step int) {
+// to counts, which are summed over the first index. The last line may be shorter. It begins to fetch
+// the lines of next, where it is not empty, which is counted next then, with more set.
+func CountExponents(counts *[4][256]uint32, src, next []uint16, step int, more bool) {
 	const line = 32
 	lines := 0
 	if len(src) >= line {
@@ -164,7 +165,14 @@ func CountExponents(counts *[4][256]uint32, src []uint16, step int) {
 	switch {
 	case vbmi() && lines > 1:
 		lines &^= 1
-		countExponents512(&counts[0][0], &src[0], lines, 2*step, countWindow(src[:line]))
+		soon := min(lines, countAhead)
+		if more {
+			soon = 0
+		}
+		if len(next) == 0 {
+			next = src
+		}
+		countExponents512(&counts[0][0], &src[0], lines, 2*step, countWindow(src[:line]), soon, &next[0])
 	case level >= AVX2 && lines > 0:
 		countExponents(&counts[0][0], &src[0], lines, 2*step)
 	default:
@@ -176,6 +184,9 @@ func CountExponents(counts *[4][256]uint32, src []uint16, step int) {
 		}
 	}
 }
+
+// countAhead is how many lines the widest kernel fetches ahead.
+const countAhead = 32
 
 // countWindow returns the first of sixteen exponents among which most are likely to be: most numbers
 // are somewhat smaller than the largest.

@@ -356,106 +356,130 @@ loop:
 	VZEROUPPER
 	RET
 
-// func countExponents512(counts *uint32, src *uint16, lines int, step int, first int)
+// func countExponents512(counts *uint32, src *uint16, lines int, step int, first int, soon int, next *uint16)
 // Requires: AVX, AVX512BW, AVX512F, BMI, MMX+, POPCNT
-TEXT ·countExponents512(SB), NOSPLIT, $64-40
+TEXT ·countExponents512(SB), NOSPLIT, $64-56
 	MOVQ         counts+0(FP), AX
 	MOVQ         src+8(FP), CX
 	MOVQ         lines+16(FP), DX
 	MOVQ         step+24(FP), BX
-	MOVQ         first+32(FP), DI
-	VPBROADCASTB DI, Z0
-	LEAQ         (AX)(DI*4), DI
-	MOVQ         BX, SI
-	IMUL3Q       $0x00000020, SI, SI
+	MOVQ         first+32(FP), SI
+	VPBROADCASTB SI, Z0
+	LEAQ         (AX)(SI*4), SI
+	MOVQ         soon+40(FP), R9
+	MOVQ         DX, R8
+	IMULQ        BX, R8
+	ADDQ         CX, R8
+	MOVQ         CX, DI
+	TESTQ        R9, R9
+	JZ           fetched
+
+fetch:
+	PREFETCHNTA (DI)
+	ADDQ        BX, DI
+	DECQ        R9
+	JNZ         fetch
+
+fetched:
+	MOVQ   BX, DI
+	IMUL3Q $0x20, DI, DI
+	ADDQ   CX, DI
 
 pair:
-	PREFETCHT1   (CX)(SI*1)
+	CMPQ DI, R8
+	JLT  here
+	MOVQ next+48(FP), DI
+	MOVQ $-1, R8
+	SHRQ $0x01, R8
+
+here:
+	PREFETCHNTA  (DI)
+	PREFETCHNTA  (DI)(BX*1)
+	LEAQ         (DI)(BX*2), DI
 	VPSRLW       $0x07, (CX), Z1
 	VPMOVWB      Z1, Y1
 	ADDQ         BX, CX
-	PREFETCHT1   (CX)(SI*1)
 	VPSRLW       $0x07, (CX), Z2
 	VPMOVWB      Z2, Y2
 	VINSERTI64X4 $0x01, Y2, Z1, Z1
 	ADDQ         BX, CX
 	VPSUBB       Z0, Z1, Z2
 	VPCMPEQB     bin0<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, (DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, (SI)
 	VPCMPEQB     bin1<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 4(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 4(SI)
 	VPCMPEQB     bin2<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 8(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 8(SI)
 	VPCMPEQB     bin3<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 12(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 12(SI)
 	VPCMPEQB     bin4<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 16(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 16(SI)
 	VPCMPEQB     bin5<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 20(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 20(SI)
 	VPCMPEQB     bin6<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 24(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 24(SI)
 	VPCMPEQB     bin7<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 28(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 28(SI)
 	VPCMPEQB     bin8<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 32(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 32(SI)
 	VPCMPEQB     bin9<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 36(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 36(SI)
 	VPCMPEQB     bin10<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 40(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 40(SI)
 	VPCMPEQB     bin11<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 44(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 44(SI)
 	VPCMPEQB     bin12<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 48(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 48(SI)
 	VPCMPEQB     bin13<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 52(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 52(SI)
 	VPCMPEQB     bin14<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 56(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 56(SI)
 	VPCMPEQB     bin15<>+0(SB), Z2, K1
-	KMOVQ        K1, R8
-	POPCNTQ      R8, R8
-	ADDL         R8, 60(DI)
+	KMOVQ        K1, R9
+	POPCNTQ      R9, R9
+	ADDL         R9, 60(SI)
 	VMOVDQU64    bins<>+0(SB), Z3
 	VPCMPUB      $0x05, Z3, Z2, K1
-	KMOVQ        K1, R8
-	TESTQ        R8, R8
+	KMOVQ        K1, R9
+	TESTQ        R9, R9
 	JZ           none
 	VMOVDQU64    Z1, (SP)
 
 other:
-	TZCNTQ  R8, R9
-	MOVBQZX (SP)(R9*1), R9
-	INCL    (AX)(R9*4)
-	BLSRQ   R8, R8
+	TZCNTQ  R9, R10
+	MOVBQZX (SP)(R10*1), R10
+	INCL    (AX)(R10*4)
+	BLSRQ   R9, R9
 	JNZ     other
 
 none:

@@ -31,6 +31,7 @@ func streamAVX512(dst *byte, src *byte, n int)
 
 // countExponents512 counts the exponents of 32 patterns at src and at every step bytes after it, lines
 // of them, a positive even number, in a table of 256; it is fastest where most are first to first + 15.
+// The first soon of them it fetches at once, and at the end those at next and at every step after it.
 //
 //go:noescape
-func countExponents512(counts *uint32, src *uint16, lines int, step int, first int)
+func countExponents512(counts *uint32, src *uint16, lines int, step int, first int, soon int, next *uint16)

@@ -20,7 +20,9 @@ func mergeExponentsStreamAVX2(_ *uint16, _, _ *byte, _ int, _ *byte) {
 
 func countExponents(_ *uint32, _ *uint16, _, _ int) { panic("kern: no vector kernels") }
 
-func countExponents512(_ *uint32, _ *uint16, _, _, _ int) { panic("kern: no vector kernels") }
+func countExponents512(_ *uint32, _ *uint16, _, _, _, _ int, _ *uint16) {
+	panic("kern: no vector kernels")
+}
 
 const hasVBMI = false
 

@@ -154,7 +154,7 @@ func checkCounts(t *testing.T, src []uint16) {
 	for _, n := range []int{0, 1, 31, 32, 33, 95, 96, 97, 5000, len(src)} {
 		for _, step := range []int{32, 96, 160} {
 			var got [4][256]uint32
-			CountExponents(&got, src[:n], step)
+			CountExponents(&got, src[:n], src[:n/3], step, n%2 == 0)
 			var want [256]uint32
 			for i := range n {
 				if i%step < 32 {
@@ -211,7 +211,7 @@ func BenchmarkExponents(b *testing.B) {
 	for name, f := range map[string]func(){
 		"split": func() { SplitExponents(rest, index, missed, src, &e) },
 		"merge": func() { MergeExponents(src, rest, index, &e, false) },
-		"count": func() { var c [4][256]uint32; CountExponents(&c, src, 32) },
+		"count": func() { var c [4][256]uint32; CountExponents(&c, src, nil, 32, false) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(2048)

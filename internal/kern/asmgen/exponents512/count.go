@@ -17,23 +17,30 @@ const fetched = 32
 // count counts 64 exponents at a time: those of the window by the bits of comparisons, others, which
 // are few where the window is well chosen, one by one.
 func count() {
-	TEXT("countExponents512", NOSPLIT, "func(counts *uint32, src *uint16, lines, step, first int)")
+	TEXT("countExponents512", NOSPLIT, "func(counts *uint32, src *uint16, lines, step, first, soon int, next *uint16)")
 	Pragma("noescape")
 	Doc("countExponents512 counts the exponents of 32 patterns at src and at every step bytes after it, lines",
-		"of them, a positive even number, in a table of 256; it is fastest where most are first to first + 15.")
+		"of them, a positive even number, in a table of 256; it is fastest where most are first to first + 15.",
+		"The first soon of them it fetches at once, and at the end those at next and at every step after it.")
 	counts, src := ptr("counts"), ptr("src")
 	lines, step := Load(Param("lines"), GP64()), Load(Param("step"), GP64())
-	far, window := GP64(), Load(Param("first"), GP64())
+	window := Load(Param("first"), GP64())
 	first := ZMM()
 	VPBROADCASTB(window.(GPVirtual).As32(), first)
 	LEAQ(Mem{Base: counts, Index: window, Scale: 4}, window)
-	MOVQ(step, far)
-	IMUL3Q(U32(fetched), far, far)
+	far, end := fetchFirst(src, lines, step)
 	Label("pair")
-	PREFETCHNTA(Mem{Base: src, Index: far, Scale: 1})
+	CMPQ(far, end)
+	JLT(LabelRef("here"))
+	Load(Param("next"), far)
+	MOVQ(I32(-1), end)
+	SHRQ(Imm(1), end) // no end
+	Label("here")
+	PREFETCHNTA(Mem{Base: far})
+	PREFETCHNTA(Mem{Base: far, Index: step, Scale: 1})
+	LEAQ(Mem{Base: far, Index: step, Scale: 2}, far)
 	e := exponents(src)
 	ADDQ(step, src)
-	PREFETCHNTA(Mem{Base: src, Index: far, Scale: 1})
 	VINSERTI64X4(Imm(1), exponents(src).AsY(), e, e)
 	ADDQ(step, src)
 	in := ZMM()
@@ -50,6 +57,28 @@ func count() {
 	JNZ(LabelRef("pair"))
 	VZEROUPPER()
 	RET()
+}
+
+// fetchFirst fetches the first lines and returns what is to be fetched next, and the end.
+func fetchFirst(src, lines, step Register) (far, end Register) {
+	far, end = GP64(), GP64()
+	soon := Load(Param("soon"), GP64())
+	MOVQ(lines, end)
+	IMULQ(step, end)
+	ADDQ(src, end)
+	MOVQ(src, far)
+	TESTQ(soon, soon)
+	JZ(LabelRef("fetched"))
+	Label("fetch")
+	PREFETCHNTA(Mem{Base: far})
+	ADDQ(step, far)
+	DECQ(soon)
+	JNZ(LabelRef("fetch"))
+	Label("fetched")
+	MOVQ(step, far)
+	IMUL3Q(Imm(fetched), far, far)
+	ADDQ(src, far)
+	return far, end
 }
 
 // exponents returns the exponents of 32 patterns in the lower half of a vector.
