@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -155,6 +156,8 @@ func (c *kvQuant) State() *State { return c.state }
 type nuqLayer struct {
 	off, half, inv, lo, hi []float32 // per channel of keys
 	code, value            [2]*nuqBook
+	books                  [2]*kern.Book   // bounds of code, and what value's codes stand for
+	grids                  []kern.BookGrid // the numbers of channels of keys, by eight
 }
 
 // outliers returns how many values of a row of n are kept apart at either end.
@@ -335,6 +338,13 @@ func (y *nuqLayer) read(r *stateReader, to fittedTo, p kvQuantParams) {
 		if p.QNorm {
 			y.value[side] = r.book(1<<p.Bits, false)
 		}
+		y.books[side] = kern.NewBook(y.value[side].values[:], y.code[side].bounds[:nuqMax-1])
+	}
+	y.grids = make([]kern.BookGrid, ceilDiv(n, 8))
+	for i := range n {
+		g := &y.grids[i/8]
+		g.Off[i%8], g.Half[i%8], g.Inv[i%8] = y.off[i], y.half[i], y.inv[i]
+		g.Lo[i%8], g.Hi[i%8] = y.lo[i], y.hi[i]
 	}
 }
 

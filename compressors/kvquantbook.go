@@ -2,7 +2,10 @@ package compressors
 
 import (
 	"math"
+	"math/bits"
 	"slices"
+
+	"kvgauge/internal/kern"
 )
 
 // nuqMax is the largest code book of kvquant: four bits.
@@ -205,14 +208,35 @@ type extreme struct {
 // find looks through row, which has more than 2n values.
 func (e *extremes) find(row []float32, n int) {
 	e.top, e.bottom = e.top[:0], e.bottom[:0]
-	for i, x := range row {
-		if len(e.top) <= n || x > e.top[n].value {
-			e.top = insertExtreme(e.top, extreme{x, uint16(i)}, n+1, func(a, b float32) bool { return a > b })
+	above := func(a, b float32) bool { return a > b }
+	below := func(a, b float32) bool { return a < b }
+	for i, x := range row[:n+1] {
+		e.top = insertExtreme(e.top, extreme{x, uint16(i)}, n+1, above)
+		e.bottom = insertExtreme(e.bottom, extreme{x, uint16(i)}, n+1, below)
+	}
+	for from := n + 1; from < len(row); from += 32 {
+		block := row[from:min(from+32, len(row))]
+		for found := kern.Outside(block, e.bottom[n].value, e.top[n].value); found != 0; found &= found - 1 {
+			e.consider(extreme{block[bits.TrailingZeros32(found)], uint16(from + bits.TrailingZeros32(found))}, n)
 		}
-		if len(e.bottom) <= n || x < e.bottom[n].value {
-			e.bottom = insertExtreme(e.bottom, extreme{x, uint16(i)}, n+1,
-				func(a, b float32) bool { return a < b })
+	}
+}
+
+// consider puts x, which comes after all that were, among the n+1 at either end if it belongs there.
+func (e *extremes) consider(x extreme, n int) {
+	if x.value > e.top[n].value {
+		i := n
+		for ; i > 0 && x.value > e.top[i-1].value; i-- {
+			e.top[i] = e.top[i-1]
 		}
+		e.top[i] = x
+	}
+	if x.value < e.bottom[n].value {
+		i := n
+		for ; i > 0 && x.value < e.bottom[i-1].value; i-- {
+			e.bottom[i] = e.bottom[i-1]
+		}
+		e.bottom[i] = x
 	}
 }
 

@@ -3,6 +3,8 @@ package compressors
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
+	"math/bits"
 	"sync"
 
 	"kvgauge/compressors/internal/quant"
@@ -14,6 +16,8 @@ import (
 type kvQuantScratch struct {
 	row                    []float32
 	codes                  []byte
+	out                    []byte           // a bit for every value of the row: apart
+	grid                   [1]kern.BookGrid // of all values of a row
 	apart                  []extreme
 	ends                   extremes
 	values, channels, rest []byte // runs that follow the codes
@@ -169,31 +173,37 @@ func (y *nuqLayer) key(channel int, code byte) float32 {
 	return float32(y.value[kv.K].values[code&(nuqMax-1)]*y.half[channel]) + y.off[channel]
 }
 
+// kvQuantSums are sums of squares of every eighth value of a row.
+type kvQuantSums struct{ missed, power [8]float32 }
+
+// total adds up one of them.
+func (kvQuantSums) total(s *[8]float32) float32 {
+	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
+}
+
+// code codes the row under grids.
+func (s *kvQuantScratch) code(b *kern.Book, grids []kern.BookGrid) (missed, power float32) {
+	var sums kvQuantSums
+	s.codes, s.out = growTo(s.codes, len(s.row)), growTo(s.out, ceilDiv(len(s.row), 8))
+	b.GridCodes(s.codes, s.out, &sums.missed, &sums.power, s.row, grids)
+	return sums.total(&sums.missed), sums.total(&sums.power)
+}
+
 // codeKeys sets codes and outliers of the row of un-rotated keys. It returns false if the row should
 // stay in 16 bits.
 func (s *kvQuantScratch) codeKeys(y *nuqLayer) (count uint32, ok bool) {
-	s.codes, s.apart = growTo(s.codes, len(s.row)), s.apart[:0]
-	book, values := y.code[kv.K], &y.value[kv.K].values
-	row, codes := s.row, s.codes[:len(s.row)]
-	off, half, inv := y.off[:len(row)], y.half[:len(row)], y.inv[:len(row)]
-	lo, hi := y.lo[:len(row)], y.hi[:len(row)]
-	var missed, power float32
-	for i, x := range row {
-		power += float32(x * x)
-		if x < lo[i] || x > hi[i] {
-			codes[i] = 0
-			s.apart = append(s.apart, extreme{x, uint16(i)})
-			if kern.F32ToF16(x)&0x7fff >= 0x7c00 {
+	missed, power := s.code(y.books[kv.K], y.grids)
+	s.apart = s.apart[:0]
+	for at, out := range s.out {
+		for ; out != 0; out &= out - 1 {
+			i := 8*at + bits.TrailingZeros8(out)
+			s.apart = append(s.apart, extreme{s.row[i], uint16(i)})
+			if kern.F32ToF16(s.row[i])&0x7fff >= 0x7c00 {
 				return 0, false
 			}
-			continue
 		}
-		code := book.code((x - off[i]) * inv[i])
-		codes[i] = byte(code)
-		d := x - (float32(values[code&(nuqMax-1)]*half[i]) + off[i])
-		missed += float32(d * d)
 	}
-	return uint32(len(s.apart)), missed <= power && 2*len(s.apart) <= len(row)
+	return uint32(len(s.apart)), missed <= power && 2*len(s.apart) <= len(s.row)
 }
 
 // valueGrid returns the offset and half width, as binary16 holds them, of values from lo to hi.
@@ -207,29 +217,28 @@ func valueGrid(lo, hi float32) (off, half float32) {
 	return off, half
 }
 
+// oneGrid returns one grid for all values of a row, which none is outside of.
+func (s *kvQuantScratch) oneGrid(off, half float32) []kern.BookGrid {
+	inv, inf, g := oneOver(half), float32(math.Inf(1)), &s.grid[0]
+	for i := range g.Off {
+		g.Off[i], g.Half[i], g.Inv[i], g.Lo[i], g.Hi[i] = off, half, inv, -inf, inf
+	}
+	return s.grid[:]
+}
+
 // codeValues is codeKeys for values: it returns the offset and half width of the row.
 func (s *kvQuantScratch) codeValues(y *nuqLayer, d kv.DType) (grid uint32, ok bool) {
-	s.codes, s.apart = growTo(s.codes, len(s.row)), s.apart[:0]
-	row, codes := s.row, s.codes[:len(s.row)]
-	apart := kvQuantOutliers(len(row))
-	s.ends.find(row, apart)
-	s.apart = append(append(s.apart, s.ends.bottom[:apart]...), s.ends.top[:apart]...)
+	apart := kvQuantOutliers(len(s.row))
+	s.ends.find(s.row, apart)
+	s.apart = append(append(s.apart[:0], s.ends.bottom[:apart]...), s.ends.top[:apart]...)
 	off, half := valueGrid(s.ends.bottom[apart].value, s.ends.top[apart].value)
 	if off-off != 0 || half-half != 0 {
 		return 0, false
 	}
-	inv := oneOver(half)
-	book, values := y.code[kv.V], &y.value[kv.V].values
-	var missed, power float32
-	for i, x := range row {
-		code := book.code((x - off) * inv)
-		codes[i] = byte(code)
-		e := x - (float32(values[code&(nuqMax-1)]*half) + off)
-		missed += float32(e * e)
-		power += float32(x * x)
-	}
+	missed, power := s.code(y.books[kv.V], s.oneGrid(off, half))
+	values := &y.value[kv.V].values
 	for _, o := range s.apart { // they come back exactly
-		code := codes[o.channel]
+		code := s.codes[o.channel]
 		e := o.value - (float32(values[code&(nuqMax-1)]*half) + off)
 		missed -= float32(e * e)
 	}
@@ -336,10 +345,7 @@ func (c *kvQuant) restoreKeys(s *kvQuantScratch, in *kvQuantRuns, l int) (raw, o
 	in.next(s, c.Bits)
 	y := &c.layers[l]
 	row := s.row
-	values, off, half := &y.value[kv.K].values, y.off[:len(row)], y.half[:len(row)]
-	for i, code := range s.codes[:len(row)] {
-		row[i] = float32(values[code&(nuqMax-1)]*half[i]) + off[i]
-	}
+	y.books[kv.K].GridValues(row, s.codes[:len(row)], y.grids)
 	if !in.outliers(row, int(n), kv.F16) {
 		return false, false
 	}
@@ -361,9 +367,6 @@ func (c *kvQuant) restoreValues(s *kvQuantScratch, in *kvQuantRuns, l int, d kv.
 		return false, false
 	}
 	in.next(s, c.Bits)
-	values := &c.layers[l].value[kv.V].values
-	for i, code := range s.codes[:len(s.row)] {
-		s.row[i] = float32(values[code&(nuqMax-1)]*half) + off
-	}
+	c.layers[l].books[kv.V].GridValues(s.row, s.codes[:len(s.row)], s.oneGrid(off, half))
 	return false, in.outliers(s.row, 2*kvQuantOutliers(len(s.row)), d)
 }

@@ -109,6 +109,11 @@ func BenchmarkScore(b *testing.B) {
 						b.Fatal(err)
 					}
 					s, cache := &rows, benchTensor
+					if f, ok := c.(compressors.Fitter); ok {
+						if c, err = f.Fit([]kv.Tensor{cache(d).Slice(0, 512)}); err != nil {
+							b.Fatal(err)
+						}
+					}
 					if _, err = c.AppendCompress(nil, cache(d).Slice(0, 64)); errors.Is(err, compressors.ErrUnsupported) {
 						s, cache = &latents, benchLatent
 						if _, err := c.AppendCompress(nil, cache(d).Slice(0, 64)); err != nil {

@@ -50,3 +50,23 @@ func FuzzTurnedCodecs(f *testing.F) {
 		}
 	})
 }
+
+func TestKVQuantAgreesWithVectors(t *testing.T) {
+	for _, d := range []kv.DType{kv.F16, kv.BF16} {
+		for _, dim := range []int{20, 64, 128} {
+			src := codectest.Tensor(uint64(dim), kv.Shape{Layers: 2, Heads: 3, Tokens: 70, KeyDim: dim, ValueDim: dim}, d)
+			for i := 5; i < len(src.Bits[kv.K]); i += 97 { // outliers
+				src.Bits[kv.K][i] = d.Bits(d.Float(src.Bits[kv.K][i]) * 20)
+				src.Bits[kv.V][i] = d.Bits(d.Float(src.Bits[kv.V][i]) * 20)
+			}
+			payload := make([]byte, 1<<20)
+			for i := range payload {
+				payload[i] = byte(i * i >> 7)
+			}
+			for _, spec := range []string{"kvquant", "kvquant:bits=4", "kvquant:cap=true", "kvquant:qnorm=true"} {
+				checkVectors(t, spec, src, nil)
+				checkVectors(t, spec, src, payload)
+			}
+		}
+	}
+}

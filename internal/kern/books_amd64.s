@@ -1257,3 +1257,136 @@ block:
 	JNZ          block
 	VZEROUPPER
 	RET
+
+// func gridCodesAVX2(codes *byte, apart *byte, sums *float32, v *float32, grid *float32, tree *float32, levels *float32, n int, step int)
+// Requires: AVX, AVX2
+TEXT ·gridCodesAVX2(SB), NOSPLIT, $0-72
+	MOVQ         codes+0(FP), AX
+	MOVQ         apart+8(FP), CX
+	MOVQ         sums+16(FP), DX
+	MOVQ         v+24(FP), BX
+	MOVQ         grid+32(FP), SI
+	MOVQ         n+56(FP), DI
+	MOVQ         step+64(FP), R8
+	MOVQ         levels+48(FP), R9
+	MOVQ         tree+40(FP), R10
+	VBROADCASTSS 4(R10), Y0
+	VMOVUPS      8(R10), Y1
+	VMOVUPS      16(R10), Y2
+	VMOVUPS      32(R10), Y3
+	VMOVUPS      (DX), Y4
+	VMOVUPS      32(DX), Y5
+
+loop:
+	VMOVUPS      (BX), Y6
+	VMULPS       Y6, Y6, Y7
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       (SI), Y6, Y7
+	VMULPS       64(SI), Y7, Y7
+	VCMPPS       $0x1d, Y0, Y7, Y9
+	VPSRLD       $0x1f, Y9, Y8
+	VPERMPS      Y1, Y8, Y9
+	VCMPPS       $0x1d, Y9, Y7, Y9
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y9, Y8, Y8
+	VPERMPS      Y2, Y8, Y9
+	VCMPPS       $0x1d, Y9, Y7, Y9
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y9, Y8, Y8
+	VPERMPS      Y3, Y8, Y9
+	VCMPPS       $0x1d, Y9, Y7, Y9
+	VPADDD       Y8, Y8, Y8
+	VPSUBD       Y9, Y8, Y8
+	VCMPPS       $0x11, 96(SI), Y6, Y9
+	VCMPPS       $0x1e, 128(SI), Y6, Y7
+	VPOR         Y9, Y7, Y7
+	VMOVMSKPS    Y7, R10
+	MOVB         R10, (CX)
+	VPANDN       Y8, Y7, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VPACKUSWB    X9, X9, X9
+	VMOVQ        X9, (AX)
+	VMOVUPS      (R9), Y9
+	VMOVUPS      32(R9), Y10
+	VPERMPS      Y9, Y8, Y9
+	VPERMPS      Y10, Y8, Y10
+	VPSLLD       $0x1c, Y8, Y8
+	VBLENDVPS    Y8, Y10, Y9, Y9
+	VMULPS       32(SI), Y9, Y9
+	VADDPS       (SI), Y9, Y9
+	VSUBPS       Y9, Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VPANDN       Y6, Y7, Y6
+	VADDPS       Y6, Y4, Y4
+	ADDQ         $0x08, AX
+	INCQ         CX
+	ADDQ         $0x20, BX
+	ADDQ         R8, SI
+	SUBQ         $0x08, DI
+	JNZ          loop
+	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y5, 32(DX)
+	VZEROUPPER
+	RET
+
+// func gridValuesAVX2(v *float32, codes *byte, grid *float32, levels *float32, n int, step int)
+// Requires: AVX, AVX2
+TEXT ·gridValuesAVX2(SB), NOSPLIT, $0-48
+	MOVQ    v+0(FP), AX
+	MOVQ    codes+8(FP), CX
+	MOVQ    grid+16(FP), DX
+	MOVQ    levels+24(FP), BX
+	MOVQ    n+32(FP), SI
+	MOVQ    step+40(FP), DI
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+
+loop:
+	VPMOVZXBD (CX), Y2
+	VPERMPS   Y0, Y2, Y3
+	VPERMPS   Y1, Y2, Y4
+	VPSLLD    $0x1c, Y2, Y2
+	VBLENDVPS Y2, Y4, Y3, Y3
+	VMULPS    32(DX), Y3, Y3
+	VADDPS    (DX), Y3, Y3
+	VMOVUPS   Y3, (AX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x20, AX
+	ADDQ      DI, DX
+	SUBQ      $0x08, SI
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func outsideAVX2(v *float32, lo float32, hi float32) uint32
+// Requires: AVX, AVX2
+TEXT ·outsideAVX2(SB), NOSPLIT, $0-20
+	MOVQ         v+0(FP), AX
+	VBROADCASTSS lo+8(FP), Y0
+	VBROADCASTSS hi+12(FP), Y1
+	VMOVUPS      (AX), Y2
+	VCMPPS       $0x11, Y0, Y2, Y3
+	VCMPPS       $0x1e, Y1, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPS      32(AX), Y3
+	VCMPPS       $0x11, Y0, Y3, Y4
+	VCMPPS       $0x1e, Y1, Y3, Y3
+	VPOR         Y4, Y3, Y3
+	VMOVUPS      64(AX), Y4
+	VCMPPS       $0x11, Y0, Y4, Y5
+	VCMPPS       $0x1e, Y1, Y4, Y4
+	VPOR         Y5, Y4, Y4
+	VMOVUPS      96(AX), Y5
+	VCMPPS       $0x11, Y0, Y5, Y0
+	VCMPPS       $0x1e, Y1, Y5, Y5
+	VPOR         Y0, Y5, Y5
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKSSDW    Y5, Y4, Y4
+	VPACKSSWB    Y4, Y2, Y2
+	VMOVDQU      booksConst0<>+0(SB), Y0
+	VPERMD       Y2, Y0, Y2
+	VPMOVMSKB    Y2, AX
+	MOVL         AX, ret+16(FP)
+	VZEROUPPER
+	RET

@@ -60,6 +60,12 @@ func permute64AVX512(_, _, _ *byte, _ int) { panic("kern: no vector kernels") }
 
 func permute128AVX512(_, _, _ *byte, _ int) { panic("kern: no vector kernels") }
 
+func gridCodesAVX2(_, _ *byte, _, _, _, _, _ *float32, _, _ int) { panic("kern: no vector kernels") }
+
+func gridValuesAVX2(_ *float32, _ *byte, _, _ *float32, _, _ int) { panic("kern: no vector kernels") }
+
+func outsideAVX2(_ *float32, _, _ float32) uint32 { panic("kern: no vector kernels") }
+
 func extremesAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }
 
 func blockRangesAVX2(_, _, _ *float32, _ int) { panic("kern: no vector kernels") }

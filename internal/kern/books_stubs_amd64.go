@@ -116,3 +116,22 @@ func blockRoundsAVX2(codes *byte, v *float32, inv *float32, n int)
 //
 //go:noescape
 func blockValuesAVX2(v *float32, codes *byte, scale *float32, low *float32, n int, off float32)
+
+// gridCodesAVX2 sets codes to those of (v - off)·inv, n a multiple of 8, and a bit of apart
+// where v is below lo or above hi, where the code is 0. It adds to eight sums the squares of what
+// a code's level times half plus off leaves, but for values apart, and to eight more those of v.
+// grid has off, half, inv, lo and hi of eight values; those of the next are step bytes behind, or
+// it is for all.
+//
+//go:noescape
+func gridCodesAVX2(codes *byte, apart *byte, sums *float32, v *float32, grid *float32, tree *float32, levels *float32, n int, step int)
+
+// gridValuesAVX2 sets v to a code's level times half plus off, n a multiple of 8.
+//
+//go:noescape
+func gridValuesAVX2(v *float32, codes *byte, grid *float32, levels *float32, n int, step int)
+
+// outsideAVX2 returns a bit for each of 32 numbers: whether it is below lo or above hi.
+//
+//go:noescape
+func outsideAVX2(v *float32, lo float32, hi float32) uint32

@@ -101,6 +101,48 @@ func TestCodesAreThoseOfTheNearestLevel(t *testing.T) {
 	}
 }
 
+func FuzzGridCodes(f *testing.F) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	data := make([]byte, 400)
+	for i := 0; i < len(data); i += 4 {
+		copy(data[i:], floatBytes([]float32{float32(rng.NormFloat64() * 3)}))
+	}
+	f.Add(data, uint64(1), true)
+	f.Add(data, uint64(2), false)
+	f.Fuzz(func(t *testing.T, data []byte, seed uint64, each bool) {
+		b, v := testBook(4), anyFloats(data)
+		grids := make([]BookGrid, 1)
+		if each {
+			grids = make([]BookGrid, (len(v)+7)/8)
+		}
+		rng := rand.New(rand.NewPCG(seed, 7))
+		for k := range grids {
+			for i := range 8 {
+				g := &grids[k]
+				g.Off[i], g.Half[i] = float32(rng.NormFloat64()), float32(rng.Float64())
+				g.Inv[i], g.Lo[i], g.Hi[i] = 1/g.Half[i], g.Off[i]-20*g.Half[i], g.Off[i]+20*g.Half[i]
+			}
+		}
+		if len(grids) == 0 {
+			return
+		}
+		fast, slow := atBothLevels(func() []byte {
+			codes, apart, back := make([]byte, len(v)), make([]byte, (len(v)+7)/8), make([]float32, len(v))
+			var missed, power [8]float32
+			b.GridCodes(codes, apart, &missed, &power, v, grids)
+			b.GridValues(back, codes, grids)
+			for at := 0; at < len(v); at += 32 {
+				out := Outside(v[at:min(at+32, len(v))], -1, 2)
+				apart = append(apart, byte(out), byte(out>>8), byte(out>>16), byte(out>>24))
+			}
+			return slices.Concat(codes, apart, floatBytes(missed[:]), floatBytes(power[:]), floatBytes(back))
+		})
+		if !bytes.Equal(fast, slow) {
+			t.Errorf("seed %d: kernels differ", seed)
+		}
+	})
+}
+
 func FuzzFloorCodes(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0x80, 0x3f, 0x12, 0x41, 0, 0, 7, 0x40}, 16), float32(0.7), uint8(15), true)
 	f.Add(bytes.Repeat([]byte{0x80, 0x3f, 0x12, 0x41, 0, 0, 7, 0x40}, 16), float32(0.2), uint8(7), false)

@@ -35,6 +35,9 @@ func main() {
 	blockCodes()
 	blockRounds()
 	blockValues()
+	gridCodes()
+	gridValues()
+	outside()
 	Generate()
 }
 
