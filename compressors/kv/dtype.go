@@ -117,13 +117,17 @@ func (d DType) Max() float32 {
 }
 
 // NarrowSaturated is Narrow with values beyond the range cut to the largest finite one, for codecs
-// whose reconstruction may overshoot. It changes src.
+// whose reconstruction may overshoot; so is NaN, which only bytes that nobody wrote bring about. It
+// changes src.
 func (d DType) NarrowSaturated(dst []uint16, src []float32) {
 	n := kern.NarrowCut(d == BF16, dst, src)
 	dst, src = dst[n:], src[n:]
 	top := d.Max()
 	for i, x := range src {
-		src[i] = max(min(x, top), -top)
+		if !(x <= top) {
+			x = top
+		}
+		src[i] = max(x, -top)
 	}
 	d.Narrow(dst, src)
 }

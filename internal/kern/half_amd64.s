@@ -611,39 +611,63 @@ loop:
 TEXT ·narrowCutBF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
-	MOVL         $0x7fffffff, DX
-	VMOVD        DX, X0
-	VPBROADCASTD X0, Y0
-	MOVL         $0x00007fff, DX
-	VMOVD        DX, X1
-	VPBROADCASTD X1, Y1
-	MOVL         $0x00000001, DX
-	VMOVD        DX, X2
-	VPBROADCASTD X2, Y2
-	MOVL         $0x00007f7f, DX
-	VMOVD        DX, X3
-	VPBROADCASTD X3, Y3
 	MOVQ         n+16(FP), DX
+	MOVL         $0x7f7f0000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0xff7f0000, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00007fff, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	SUBQ         $0x10, DX
+	JLT          rest
 
 loop:
 	VMOVUPS   (CX), Y4
-	VPAND     Y0, Y4, Y5
+	VMINPS    Y0, Y4, Y4
+	VMAXPS    Y1, Y4, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPAND     Y3, Y5, Y5
+	VPADDD    Y2, Y4, Y4
+	VPADDD    Y5, Y4, Y4
+	VPSRLD    $0x10, Y4, Y4
+	VMOVUPS   32(CX), Y5
+	VMINPS    Y0, Y5, Y5
+	VMAXPS    Y1, Y5, Y5
 	VPSRLD    $0x10, Y5, Y6
-	VPAND     Y2, Y6, Y6
-	VPADDD    Y1, Y5, Y5
+	VPAND     Y3, Y6, Y6
+	VPADDD    Y2, Y5, Y5
 	VPADDD    Y6, Y5, Y5
 	VPSRLD    $0x10, Y5, Y5
-	VPMINSD   Y3, Y5, Y5
-	VPSRLD    $0x1f, Y4, Y4
-	VPSLLD    $0x0f, Y4, Y4
-	VPOR      Y4, Y5, Y5
-	VPACKUSDW Y5, Y5, Y5
-	VPERMQ    $0xd8, Y5, Y5
-	VMOVDQU   X5, (AX)
-	ADDQ      $0x20, CX
-	ADDQ      $0x10, AX
-	SUBQ      $0x08, DX
-	JNZ       loop
+	VPACKUSDW Y5, Y4, Y4
+	VPERMQ    $0xd8, Y4, Y4
+	VMOVDQU   Y4, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x10, DX
+	JGE       loop
+
+rest:
+	ADDQ         $0x10, DX
+	JZ           done
+	VMOVUPS      (CX), Y4
+	VMINPS       Y0, Y4, Y4
+	VMAXPS       Y1, Y4, Y4
+	VPSRLD       $0x10, Y4, Y0
+	VPAND        Y3, Y0, Y0
+	VPADDD       Y2, Y4, Y4
+	VPADDD       Y0, Y4, Y4
+	VPSRLD       $0x10, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X0
+	VPACKUSDW    X0, X4, X0
+	VMOVDQU      X0, (AX)
+
+done:
 	VZEROUPPER
 	RET
 

@@ -12,8 +12,9 @@ type IQ4NL struct{ Search bool }
 // CompressFloats writes the blocks of x, whole ones, as CompressIQ4NL or SearchIQ4NL does. It returns
 // false if a scale is beyond binary16.
 func (f IQ4NL) CompressFloats(out []byte, x []float32) bool {
+	var e eightIQ4NL
 	for kern.Vectors() && len(x) >= 8*BlockSize {
-		if !f.eight(out[:8*IQ4NLBytes], x[:8*BlockSize]) {
+		if !f.eight(&e, out[:8*IQ4NLBytes], x[:8*BlockSize]) {
 			return false
 		}
 		out, x = out[8*IQ4NLBytes:], x[8*BlockSize:]
@@ -40,9 +41,8 @@ type eightIQ4NL struct {
 	sums  [16]float32
 }
 
-// eight is CompressFloats of eight blocks.
-func (f IQ4NL) eight(out []byte, x []float32) bool {
-	var e eightIQ4NL
+// eight is CompressFloats of eight blocks; e is room.
+func (f IQ4NL) eight(e *eightIQ4NL, out []byte, x []float32) bool {
 	e.x.Load(x, &e.tops)
 	if f.Search {
 		e.search()

@@ -436,6 +436,10 @@ func narrow(bf16 bool) {
 	TEXT("narrowCut"+suffix(bf16)+"AVX2", NOSPLIT, "func(dst *uint16, src *float32, n int)")
 	Pragma("noescape")
 	Doc("narrowCut" + suffix(bf16) + "AVX2 rounds n numbers, a multiple of 8, cut to the largest finite one.")
+	if bf16 {
+		narrowBF16()
+		return
+	}
 	dst, src, r := ptr("dst"), ptr("src"), newRounder(bf16)
 	x := YMM()
 	loop(8, func() {
@@ -444,6 +448,45 @@ func narrow(bf16 bool) {
 		advance(src, 32)
 		advance(dst, 16)
 	})
+	VZEROUPPER()
+	RET()
+}
+
+// narrowBF16 cuts before it rounds, sixteen at a time: the largest number stays what it is.
+func narrowBF16() {
+	dst, src, n := ptr("dst"), ptr("src"), ptr("n")
+	top, bottom, half, one := splatD(0x7f7f0000), splatD(0xff7f0000), splatD(0x7fff), splatD(1)
+	round := func(disp int) VecVirtual {
+		x, odd := YMM(), YMM()
+		VMOVUPS(Mem{Base: src, Disp: disp}, x)
+		VMINPS(top, x, x)
+		VMAXPS(bottom, x, x)
+		VPSRLD(Imm(16), x, odd)
+		VPAND(one, odd, odd)
+		VPADDD(half, x, x)
+		VPADDD(odd, x, x)
+		VPSRLD(Imm(16), x, x)
+		return x
+	}
+	SUBQ(Imm(16), n)
+	JLT(LabelRef("rest"))
+	Label("loop")
+	a, b := round(0), round(32)
+	VPACKUSDW(b, a, a)
+	VPERMQ(Imm(0xd8), a, a)
+	VMOVDQU(a, Mem{Base: dst})
+	advance(src, 64)
+	advance(dst, 32)
+	SUBQ(Imm(16), n)
+	JGE(LabelRef("loop"))
+	Label("rest")
+	ADDQ(Imm(16), n)
+	JZ(LabelRef("done"))
+	x, h := round(0), XMM()
+	VEXTRACTI128(Imm(1), x, h)
+	VPACKUSDW(h, x.AsX(), h)
+	VMOVDQU(h, Mem{Base: dst})
+	Label("done")
 	VZEROUPPER()
 	RET()
 }
