@@ -48,15 +48,16 @@ type RowGrid struct {
 }
 
 // Fit writes the binary16 scales and minima of RowsAtOnce rows, as in QuantizeGroups, and makes ends
-// what QuantizeRows takes. It returns false, and leaves anything, where there is no kernel, Clip is
-// small, binary16 cannot hold a scale or minimum, or a row's values are all equal or not finite; and
-// where its smallest is 0, whose sign it does not know.
+// what QuantizeRows takes: inverse scales times Factor, and minima times inverse scales. It returns
+// false, and leaves anything, where there is no kernel, Clip is small, binary16 cannot hold a scale or
+// minimum, or a row's values are all equal or not finite; and where its smallest is 0, whose sign it
+// does not know.
 func (g RowGrid) Fit(scales []byte, ends *Ends) bool {
 	if level < AVX2 || g.Bits != 2 && g.Bits != 4 && g.Bits != 8 {
 		return false
 	}
 	top := float32(int(1)<<g.Bits - 1)
-	if (top+1)/g.Clip > 1<<13 { // codes before they are cut must fit into words
+	if top/g.Clip > 1<<24 { // codes before they are cut must fit into whole numbers
 		return false
 	}
 	scales = scales[:4*RowsAtOnce]
@@ -64,11 +65,12 @@ func (g RowGrid) Fit(scales []byte, ends *Ends) bool {
 }
 
 // QuantizeRows writes the codes of RowsAtOnce rows of v, as WidenHadamard leaves them, on the grids
-// of Fit, packed. Codes are cut at both ends.
+// of Fit, packed: v times the one less the other, rounded once, to the nearest, even code, and cut at
+// both ends.
 func (g RowGrid) QuantizeRows(bf16 bool, codes []byte, v []float32, ends *Ends) {
 	n := len(v) / RowsAtOnce
 	codes = codes[:n*g.Bits]
-	quantizeRows(bf16, g.Bits, &codes[0], &v[0], &ends[0], n, g.Factor)
+	quantizeRows(bf16, g.Bits, &codes[0], &v[0], &ends[0], n)
 }
 
 // RotateCodesBack sets RowsAtOnce rows of dst, of len(back) channels each, to what codes, packed bits

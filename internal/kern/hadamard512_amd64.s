@@ -1332,23 +1332,22 @@ block:
 	VZEROUPPER
 	RET
 
-// func quantizeRows2F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+// func quantizeRows2F16AVX512(codes *byte, v *float32, grids *float32, n int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
-TEXT ·quantizeRows2F16AVX512(SB), NOSPLIT, $0-36
-	MOVQ         v+8(FP), AX
-	MOVQ         grids+16(FP), CX
-	MOVQ         codes+0(FP), SI
-	VBROADCASTSS factor+32(FP), Z0
-	VMOVUPS      hadamard512Wide6<>+0(SB), Z3
-	MOVL         $0x0000ff00, DX
-	KMOVW        DX, K1
-	XORQ         DX, DX
+TEXT ·quantizeRows2F16AVX512(SB), NOSPLIT, $0-32
+	MOVQ    v+8(FP), AX
+	MOVQ    grids+16(FP), CX
+	MOVQ    codes+0(FP), SI
+	VMOVUPS hadamard512Wide6<>+0(SB), Z2
+	MOVL    $0x0000ff00, DX
+	KMOVW   DX, K1
+	XORQ    DX, DX
 
 row:
-	VBROADCASTSS (CX)(DX*4), Z1
-	VBROADCASTSS 4(CX)(DX*4), K1, Z1
-	VBROADCASTSS 32(CX)(DX*4), Z2
-	VBROADCASTSS 36(CX)(DX*4), K1, Z2
+	VBROADCASTSS (CX)(DX*4), Z0
+	VBROADCASTSS 4(CX)(DX*4), K1, Z0
+	VBROADCASTSS 32(CX)(DX*4), Z1
+	VBROADCASTSS 36(CX)(DX*4), K1, Z1
 	MOVQ         n+24(FP), BX
 	MOVQ         BX, R8
 	IMUL3Q       $0x02, R8, R8
@@ -1357,54 +1356,46 @@ row:
 	ADDQ         R8, DI
 
 values:
-	VMULPS        (AX), Z0, Z4
-	VSUBPS        Z1, Z4, Z4
-	VMULPS        Z2, Z4, Z4
+	VMOVUPS       (AX), Z3
+	VFMSUB132PS   Z0, Z1, Z3
+	VCVTPS2DQ     Z3, Z3
+	VMOVUPS       64(AX), Z4
+	VFMSUB132PS   Z0, Z1, Z4
 	VCVTPS2DQ     Z4, Z4
-	VMULPS        64(AX), Z0, Z5
-	VSUBPS        Z1, Z5, Z5
-	VMULPS        Z2, Z5, Z5
+	VMOVUPS       128(AX), Z5
+	VFMSUB132PS   Z0, Z1, Z5
 	VCVTPS2DQ     Z5, Z5
-	VMULPS        128(AX), Z0, Z6
-	VSUBPS        Z1, Z6, Z6
-	VMULPS        Z2, Z6, Z6
+	VMOVUPS       192(AX), Z6
+	VFMSUB132PS   Z0, Z1, Z6
 	VCVTPS2DQ     Z6, Z6
-	VMULPS        192(AX), Z0, Z7
-	VSUBPS        Z1, Z7, Z7
-	VMULPS        Z2, Z7, Z7
+	VMOVUPS       256(AX), Z7
+	VFMSUB132PS   Z0, Z1, Z7
 	VCVTPS2DQ     Z7, Z7
-	VMULPS        256(AX), Z0, Z8
-	VSUBPS        Z1, Z8, Z8
-	VMULPS        Z2, Z8, Z8
+	VMOVUPS       320(AX), Z8
+	VFMSUB132PS   Z0, Z1, Z8
 	VCVTPS2DQ     Z8, Z8
-	VMULPS        320(AX), Z0, Z9
-	VSUBPS        Z1, Z9, Z9
-	VMULPS        Z2, Z9, Z9
+	VMOVUPS       384(AX), Z9
+	VFMSUB132PS   Z0, Z1, Z9
 	VCVTPS2DQ     Z9, Z9
-	VMULPS        384(AX), Z0, Z10
-	VSUBPS        Z1, Z10, Z10
-	VMULPS        Z2, Z10, Z10
+	VMOVUPS       448(AX), Z10
+	VFMSUB132PS   Z0, Z1, Z10
 	VCVTPS2DQ     Z10, Z10
-	VMULPS        448(AX), Z0, Z11
-	VSUBPS        Z1, Z11, Z11
-	VMULPS        Z2, Z11, Z11
-	VCVTPS2DQ     Z11, Z11
-	VPACKUSDW     Z5, Z4, Z4
-	VPACKUSDW     Z7, Z6, Z6
-	VPACKUSWB     Z6, Z4, Z4
-	VPMINUB       hadamard512Wide7<>+0(SB), Z4, Z4
-	VPACKUSDW     Z9, Z8, Z8
-	VPACKUSDW     Z11, Z10, Z10
-	VPACKUSWB     Z10, Z8, Z8
-	VPMINUB       hadamard512Wide7<>+0(SB), Z8, Z8
-	VPMADDUBSW    hadamard512Wide8<>+0(SB), Z4, Z4
-	VPMADDUBSW    hadamard512Wide8<>+0(SB), Z8, Z8
-	VPMADDWD      hadamard512Wide9<>+0(SB), Z4, Z4
-	VPMADDWD      hadamard512Wide9<>+0(SB), Z8, Z8
-	VPACKUSDW     Z8, Z4, Z4
-	VPERMB        Z4, Z3, Z4
-	VMOVUPS       X4, (SI)
-	VEXTRACTI32X4 $0x01, Z4, (DI)
+	VPACKSSDW     Z4, Z3, Z3
+	VPACKSSDW     Z6, Z5, Z5
+	VPACKUSWB     Z5, Z3, Z3
+	VPMINUB       hadamard512Wide7<>+0(SB), Z3, Z3
+	VPACKSSDW     Z8, Z7, Z7
+	VPACKSSDW     Z10, Z9, Z9
+	VPACKUSWB     Z9, Z7, Z7
+	VPMINUB       hadamard512Wide7<>+0(SB), Z7, Z7
+	VPMADDUBSW    hadamard512Wide8<>+0(SB), Z3, Z3
+	VPMADDUBSW    hadamard512Wide8<>+0(SB), Z7, Z7
+	VPMADDWD      hadamard512Wide9<>+0(SB), Z3, Z3
+	VPMADDWD      hadamard512Wide9<>+0(SB), Z7, Z7
+	VPACKUSDW     Z7, Z3, Z3
+	VPERMB        Z3, Z2, Z3
+	VMOVUPS       X3, (SI)
+	VEXTRACTI32X4 $0x01, Z3, (DI)
 	ADDQ          $0x00000200, AX
 	ADDQ          $0x00000010, SI
 	ADDQ          $0x00000010, DI
@@ -1489,23 +1480,22 @@ DATA hadamard512Wide9<>+56(SB)/4, $0x00100001
 DATA hadamard512Wide9<>+60(SB)/4, $0x00100001
 GLOBL hadamard512Wide9<>(SB), RODATA|NOPTR, $64
 
-// func quantizeRows2BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+// func quantizeRows2BF16AVX512(codes *byte, v *float32, grids *float32, n int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
-TEXT ·quantizeRows2BF16AVX512(SB), NOSPLIT, $0-36
-	MOVQ         v+8(FP), AX
-	MOVQ         grids+16(FP), CX
-	MOVQ         codes+0(FP), SI
-	VBROADCASTSS factor+32(FP), Z0
-	VMOVUPS      hadamard512Wide10<>+0(SB), Z3
-	MOVL         $0x0000ff00, DX
-	KMOVW        DX, K1
-	XORQ         DX, DX
+TEXT ·quantizeRows2BF16AVX512(SB), NOSPLIT, $0-32
+	MOVQ    v+8(FP), AX
+	MOVQ    grids+16(FP), CX
+	MOVQ    codes+0(FP), SI
+	VMOVUPS hadamard512Wide10<>+0(SB), Z2
+	MOVL    $0x0000ff00, DX
+	KMOVW   DX, K1
+	XORQ    DX, DX
 
 row:
-	VBROADCASTSS (CX)(DX*4), Z1
-	VBROADCASTSS 4(CX)(DX*4), K1, Z1
-	VBROADCASTSS 32(CX)(DX*4), Z2
-	VBROADCASTSS 36(CX)(DX*4), K1, Z2
+	VBROADCASTSS (CX)(DX*4), Z0
+	VBROADCASTSS 4(CX)(DX*4), K1, Z0
+	VBROADCASTSS 32(CX)(DX*4), Z1
+	VBROADCASTSS 36(CX)(DX*4), K1, Z1
 	MOVQ         n+24(FP), BX
 	MOVQ         BX, R8
 	IMUL3Q       $0x02, R8, R8
@@ -1514,52 +1504,44 @@ row:
 	ADDQ         R8, DI
 
 values:
-	VMULPS        (AX), Z0, Z4
-	VSUBPS        Z1, Z4, Z4
-	VMULPS        Z2, Z4, Z4
+	VMOVUPS       (AX), Z3
+	VFMSUB132PS   Z0, Z1, Z3
+	VCVTPS2DQ     Z3, Z3
+	VMOVUPS       64(AX), Z4
+	VFMSUB132PS   Z0, Z1, Z4
 	VCVTPS2DQ     Z4, Z4
-	VMULPS        64(AX), Z0, Z5
-	VSUBPS        Z1, Z5, Z5
-	VMULPS        Z2, Z5, Z5
+	VMOVUPS       128(AX), Z5
+	VFMSUB132PS   Z0, Z1, Z5
 	VCVTPS2DQ     Z5, Z5
-	VMULPS        128(AX), Z0, Z6
-	VSUBPS        Z1, Z6, Z6
-	VMULPS        Z2, Z6, Z6
+	VMOVUPS       192(AX), Z6
+	VFMSUB132PS   Z0, Z1, Z6
 	VCVTPS2DQ     Z6, Z6
-	VMULPS        192(AX), Z0, Z7
-	VSUBPS        Z1, Z7, Z7
-	VMULPS        Z2, Z7, Z7
+	VMOVUPS       256(AX), Z7
+	VFMSUB132PS   Z0, Z1, Z7
 	VCVTPS2DQ     Z7, Z7
-	VMULPS        256(AX), Z0, Z8
-	VSUBPS        Z1, Z8, Z8
-	VMULPS        Z2, Z8, Z8
+	VMOVUPS       320(AX), Z8
+	VFMSUB132PS   Z0, Z1, Z8
 	VCVTPS2DQ     Z8, Z8
-	VMULPS        320(AX), Z0, Z9
-	VSUBPS        Z1, Z9, Z9
-	VMULPS        Z2, Z9, Z9
+	VMOVUPS       384(AX), Z9
+	VFMSUB132PS   Z0, Z1, Z9
 	VCVTPS2DQ     Z9, Z9
-	VMULPS        384(AX), Z0, Z10
-	VSUBPS        Z1, Z10, Z10
-	VMULPS        Z2, Z10, Z10
+	VMOVUPS       448(AX), Z10
+	VFMSUB132PS   Z0, Z1, Z10
 	VCVTPS2DQ     Z10, Z10
-	VMULPS        448(AX), Z0, Z11
-	VSUBPS        Z1, Z11, Z11
-	VMULPS        Z2, Z11, Z11
-	VCVTPS2DQ     Z11, Z11
-	VPACKUSDW     Z6, Z4, Z4
-	VPACKUSDW     Z10, Z8, Z8
+	VPACKSSDW     Z5, Z3, Z3
+	VPACKSSDW     Z9, Z7, Z7
+	VPACKUSWB     Z7, Z3, Z3
+	VPMINUB       hadamard512Wide7<>+0(SB), Z3, Z3
+	VPACKSSDW     Z6, Z4, Z4
+	VPACKSSDW     Z10, Z8, Z8
 	VPACKUSWB     Z8, Z4, Z4
 	VPMINUB       hadamard512Wide7<>+0(SB), Z4, Z4
-	VPACKUSDW     Z7, Z5, Z5
-	VPACKUSDW     Z11, Z9, Z9
-	VPACKUSWB     Z9, Z5, Z5
-	VPMINUB       hadamard512Wide7<>+0(SB), Z5, Z5
-	VPSLLW        $0x02, Z5, Z5
-	VPORD         Z5, Z4, Z4
-	VPMADDUBSW    hadamard512Wide11<>+0(SB), Z4, Z4
-	VPERMB        Z4, Z3, Z4
-	VMOVUPS       X4, (SI)
-	VEXTRACTI32X4 $0x01, Z4, (DI)
+	VPSLLW        $0x02, Z4, Z4
+	VPORD         Z4, Z3, Z3
+	VPMADDUBSW    hadamard512Wide11<>+0(SB), Z3, Z3
+	VPERMB        Z3, Z2, Z3
+	VMOVUPS       X3, (SI)
+	VEXTRACTI32X4 $0x01, Z3, (DI)
 	ADDQ          $0x00000200, AX
 	ADDQ          $0x00000010, SI
 	ADDQ          $0x00000010, DI
@@ -2248,23 +2230,22 @@ DATA hadamard512Const18<>+24(SB)/4, $0x00000000
 DATA hadamard512Const18<>+28(SB)/4, $0x00000000
 GLOBL hadamard512Const18<>(SB), RODATA|NOPTR, $32
 
-// func quantizeRows4F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+// func quantizeRows4F16AVX512(codes *byte, v *float32, grids *float32, n int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·quantizeRows4F16AVX512(SB), NOSPLIT, $0-36
-	MOVQ         v+8(FP), AX
-	MOVQ         grids+16(FP), CX
-	MOVQ         codes+0(FP), SI
-	VBROADCASTSS factor+32(FP), Z0
-	VMOVUPS      hadamard512Wide12<>+0(SB), Z3
-	MOVL         $0x0000ff00, DX
-	KMOVW        DX, K1
-	XORQ         DX, DX
+TEXT ·quantizeRows4F16AVX512(SB), NOSPLIT, $0-32
+	MOVQ    v+8(FP), AX
+	MOVQ    grids+16(FP), CX
+	MOVQ    codes+0(FP), SI
+	VMOVUPS hadamard512Wide12<>+0(SB), Z2
+	MOVL    $0x0000ff00, DX
+	KMOVW   DX, K1
+	XORQ    DX, DX
 
 row:
-	VBROADCASTSS (CX)(DX*4), Z1
-	VBROADCASTSS 4(CX)(DX*4), K1, Z1
-	VBROADCASTSS 32(CX)(DX*4), Z2
-	VBROADCASTSS 36(CX)(DX*4), K1, Z2
+	VBROADCASTSS (CX)(DX*4), Z0
+	VBROADCASTSS 4(CX)(DX*4), K1, Z0
+	VBROADCASTSS 32(CX)(DX*4), Z1
+	VBROADCASTSS 36(CX)(DX*4), K1, Z1
 	MOVQ         n+24(FP), BX
 	MOVQ         BX, R8
 	IMUL3Q       $0x04, R8, R8
@@ -2273,52 +2254,44 @@ row:
 	ADDQ         R8, DI
 
 values:
-	VMULPS        (AX), Z0, Z4
-	VSUBPS        Z1, Z4, Z4
-	VMULPS        Z2, Z4, Z4
+	VMOVUPS       (AX), Z3
+	VFMSUB132PS   Z0, Z1, Z3
+	VCVTPS2DQ     Z3, Z3
+	VMOVUPS       64(AX), Z4
+	VFMSUB132PS   Z0, Z1, Z4
 	VCVTPS2DQ     Z4, Z4
-	VMULPS        64(AX), Z0, Z5
-	VSUBPS        Z1, Z5, Z5
-	VMULPS        Z2, Z5, Z5
+	VMOVUPS       128(AX), Z5
+	VFMSUB132PS   Z0, Z1, Z5
 	VCVTPS2DQ     Z5, Z5
-	VMULPS        128(AX), Z0, Z6
-	VSUBPS        Z1, Z6, Z6
-	VMULPS        Z2, Z6, Z6
+	VMOVUPS       192(AX), Z6
+	VFMSUB132PS   Z0, Z1, Z6
 	VCVTPS2DQ     Z6, Z6
-	VMULPS        192(AX), Z0, Z7
-	VSUBPS        Z1, Z7, Z7
-	VMULPS        Z2, Z7, Z7
+	VMOVUPS       256(AX), Z7
+	VFMSUB132PS   Z0, Z1, Z7
 	VCVTPS2DQ     Z7, Z7
-	VMULPS        256(AX), Z0, Z8
-	VSUBPS        Z1, Z8, Z8
-	VMULPS        Z2, Z8, Z8
+	VMOVUPS       320(AX), Z8
+	VFMSUB132PS   Z0, Z1, Z8
 	VCVTPS2DQ     Z8, Z8
-	VMULPS        320(AX), Z0, Z9
-	VSUBPS        Z1, Z9, Z9
-	VMULPS        Z2, Z9, Z9
+	VMOVUPS       384(AX), Z9
+	VFMSUB132PS   Z0, Z1, Z9
 	VCVTPS2DQ     Z9, Z9
-	VMULPS        384(AX), Z0, Z10
-	VSUBPS        Z1, Z10, Z10
-	VMULPS        Z2, Z10, Z10
+	VMOVUPS       448(AX), Z10
+	VFMSUB132PS   Z0, Z1, Z10
 	VCVTPS2DQ     Z10, Z10
-	VMULPS        448(AX), Z0, Z11
-	VSUBPS        Z1, Z11, Z11
-	VMULPS        Z2, Z11, Z11
-	VCVTPS2DQ     Z11, Z11
-	VPACKUSDW     Z5, Z4, Z4
-	VPACKUSDW     Z7, Z6, Z6
-	VPACKUSWB     Z6, Z4, Z4
-	VPMINUB       hadamard512Wide13<>+0(SB), Z4, Z4
-	VPACKUSDW     Z9, Z8, Z8
-	VPACKUSDW     Z11, Z10, Z10
-	VPACKUSWB     Z10, Z8, Z8
-	VPMINUB       hadamard512Wide13<>+0(SB), Z8, Z8
-	VPMADDUBSW    hadamard512Wide11<>+0(SB), Z4, Z4
-	VPMADDUBSW    hadamard512Wide11<>+0(SB), Z8, Z8
-	VPACKUSWB     Z8, Z4, Z4
-	VPERMW        Z4, Z3, Z4
-	VMOVUPS       Y4, (SI)
-	VEXTRACTI64X4 $0x01, Z4, (DI)
+	VPACKSSDW     Z4, Z3, Z3
+	VPACKSSDW     Z6, Z5, Z5
+	VPACKUSWB     Z5, Z3, Z3
+	VPMINUB       hadamard512Wide13<>+0(SB), Z3, Z3
+	VPACKSSDW     Z8, Z7, Z7
+	VPACKSSDW     Z10, Z9, Z9
+	VPACKUSWB     Z9, Z7, Z7
+	VPMINUB       hadamard512Wide13<>+0(SB), Z7, Z7
+	VPMADDUBSW    hadamard512Wide11<>+0(SB), Z3, Z3
+	VPMADDUBSW    hadamard512Wide11<>+0(SB), Z7, Z7
+	VPACKUSWB     Z7, Z3, Z3
+	VPERMW        Z3, Z2, Z3
+	VMOVUPS       Y3, (SI)
+	VEXTRACTI64X4 $0x01, Z3, (DI)
 	ADDQ          $0x00000200, AX
 	ADDQ          $0x00000020, SI
 	ADDQ          $0x00000020, DI
@@ -2367,23 +2340,22 @@ DATA hadamard512Wide13<>+56(SB)/4, $0x0f0f0f0f
 DATA hadamard512Wide13<>+60(SB)/4, $0x0f0f0f0f
 GLOBL hadamard512Wide13<>(SB), RODATA|NOPTR, $64
 
-// func quantizeRows4BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+// func quantizeRows4BF16AVX512(codes *byte, v *float32, grids *float32, n int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·quantizeRows4BF16AVX512(SB), NOSPLIT, $0-36
-	MOVQ         v+8(FP), AX
-	MOVQ         grids+16(FP), CX
-	MOVQ         codes+0(FP), SI
-	VBROADCASTSS factor+32(FP), Z0
-	VMOVUPS      hadamard512Wide14<>+0(SB), Z3
-	MOVL         $0x0000ff00, DX
-	KMOVW        DX, K1
-	XORQ         DX, DX
+TEXT ·quantizeRows4BF16AVX512(SB), NOSPLIT, $0-32
+	MOVQ    v+8(FP), AX
+	MOVQ    grids+16(FP), CX
+	MOVQ    codes+0(FP), SI
+	VMOVUPS hadamard512Wide14<>+0(SB), Z2
+	MOVL    $0x0000ff00, DX
+	KMOVW   DX, K1
+	XORQ    DX, DX
 
 row:
-	VBROADCASTSS (CX)(DX*4), Z1
-	VBROADCASTSS 4(CX)(DX*4), K1, Z1
-	VBROADCASTSS 32(CX)(DX*4), Z2
-	VBROADCASTSS 36(CX)(DX*4), K1, Z2
+	VBROADCASTSS (CX)(DX*4), Z0
+	VBROADCASTSS 4(CX)(DX*4), K1, Z0
+	VBROADCASTSS 32(CX)(DX*4), Z1
+	VBROADCASTSS 36(CX)(DX*4), K1, Z1
 	MOVQ         n+24(FP), BX
 	MOVQ         BX, R8
 	IMUL3Q       $0x04, R8, R8
@@ -2392,51 +2364,43 @@ row:
 	ADDQ         R8, DI
 
 values:
-	VMULPS        (AX), Z0, Z4
-	VSUBPS        Z1, Z4, Z4
-	VMULPS        Z2, Z4, Z4
+	VMOVUPS       (AX), Z3
+	VFMSUB132PS   Z0, Z1, Z3
+	VCVTPS2DQ     Z3, Z3
+	VMOVUPS       64(AX), Z4
+	VFMSUB132PS   Z0, Z1, Z4
 	VCVTPS2DQ     Z4, Z4
-	VMULPS        64(AX), Z0, Z5
-	VSUBPS        Z1, Z5, Z5
-	VMULPS        Z2, Z5, Z5
+	VMOVUPS       128(AX), Z5
+	VFMSUB132PS   Z0, Z1, Z5
 	VCVTPS2DQ     Z5, Z5
-	VMULPS        128(AX), Z0, Z6
-	VSUBPS        Z1, Z6, Z6
-	VMULPS        Z2, Z6, Z6
+	VMOVUPS       192(AX), Z6
+	VFMSUB132PS   Z0, Z1, Z6
 	VCVTPS2DQ     Z6, Z6
-	VMULPS        192(AX), Z0, Z7
-	VSUBPS        Z1, Z7, Z7
-	VMULPS        Z2, Z7, Z7
+	VMOVUPS       256(AX), Z7
+	VFMSUB132PS   Z0, Z1, Z7
 	VCVTPS2DQ     Z7, Z7
-	VMULPS        256(AX), Z0, Z8
-	VSUBPS        Z1, Z8, Z8
-	VMULPS        Z2, Z8, Z8
+	VMOVUPS       320(AX), Z8
+	VFMSUB132PS   Z0, Z1, Z8
 	VCVTPS2DQ     Z8, Z8
-	VMULPS        320(AX), Z0, Z9
-	VSUBPS        Z1, Z9, Z9
-	VMULPS        Z2, Z9, Z9
+	VMOVUPS       384(AX), Z9
+	VFMSUB132PS   Z0, Z1, Z9
 	VCVTPS2DQ     Z9, Z9
-	VMULPS        384(AX), Z0, Z10
-	VSUBPS        Z1, Z10, Z10
-	VMULPS        Z2, Z10, Z10
+	VMOVUPS       448(AX), Z10
+	VFMSUB132PS   Z0, Z1, Z10
 	VCVTPS2DQ     Z10, Z10
-	VMULPS        448(AX), Z0, Z11
-	VSUBPS        Z1, Z11, Z11
-	VMULPS        Z2, Z11, Z11
-	VCVTPS2DQ     Z11, Z11
-	VPACKUSDW     Z6, Z4, Z4
-	VPACKUSDW     Z10, Z8, Z8
+	VPACKSSDW     Z5, Z3, Z3
+	VPACKSSDW     Z9, Z7, Z7
+	VPACKUSWB     Z7, Z3, Z3
+	VPMINUB       hadamard512Wide13<>+0(SB), Z3, Z3
+	VPACKSSDW     Z6, Z4, Z4
+	VPACKSSDW     Z10, Z8, Z8
 	VPACKUSWB     Z8, Z4, Z4
 	VPMINUB       hadamard512Wide13<>+0(SB), Z4, Z4
-	VPACKUSDW     Z7, Z5, Z5
-	VPACKUSDW     Z11, Z9, Z9
-	VPACKUSWB     Z9, Z5, Z5
-	VPMINUB       hadamard512Wide13<>+0(SB), Z5, Z5
-	VPSLLW        $0x04, Z5, Z5
-	VPORD         Z5, Z4, Z4
-	VPERMD        Z4, Z3, Z4
-	VMOVUPS       Y4, (SI)
-	VEXTRACTI64X4 $0x01, Z4, (DI)
+	VPSLLW        $0x04, Z4, Z4
+	VPORD         Z4, Z3, Z3
+	VPERMD        Z3, Z2, Z3
+	VMOVUPS       Y3, (SI)
+	VEXTRACTI64X4 $0x01, Z3, (DI)
 	ADDQ          $0x00000200, AX
 	ADDQ          $0x00000020, SI
 	ADDQ          $0x00000020, DI
@@ -2979,23 +2943,22 @@ DATA hadamard512Const23<>+24(SB)/4, $0x00000000
 DATA hadamard512Const23<>+28(SB)/4, $0x00000000
 GLOBL hadamard512Const23<>(SB), RODATA|NOPTR, $32
 
-// func quantizeRows8F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+// func quantizeRows8F16AVX512(codes *byte, v *float32, grids *float32, n int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·quantizeRows8F16AVX512(SB), NOSPLIT, $0-36
-	MOVQ         v+8(FP), AX
-	MOVQ         grids+16(FP), CX
-	MOVQ         codes+0(FP), SI
-	VBROADCASTSS factor+32(FP), Z0
-	VMOVUPS      hadamard512Wide14<>+0(SB), Z3
-	MOVL         $0x0000ff00, DX
-	KMOVW        DX, K1
-	XORQ         DX, DX
+TEXT ·quantizeRows8F16AVX512(SB), NOSPLIT, $0-32
+	MOVQ    v+8(FP), AX
+	MOVQ    grids+16(FP), CX
+	MOVQ    codes+0(FP), SI
+	VMOVUPS hadamard512Wide14<>+0(SB), Z2
+	MOVL    $0x0000ff00, DX
+	KMOVW   DX, K1
+	XORQ    DX, DX
 
 row:
-	VBROADCASTSS (CX)(DX*4), Z1
-	VBROADCASTSS 4(CX)(DX*4), K1, Z1
-	VBROADCASTSS 32(CX)(DX*4), Z2
-	VBROADCASTSS 36(CX)(DX*4), K1, Z2
+	VBROADCASTSS (CX)(DX*4), Z0
+	VBROADCASTSS 4(CX)(DX*4), K1, Z0
+	VBROADCASTSS 32(CX)(DX*4), Z1
+	VBROADCASTSS 36(CX)(DX*4), K1, Z1
 	MOVQ         n+24(FP), BX
 	MOVQ         BX, R8
 	IMUL3Q       $0x08, R8, R8
@@ -3004,50 +2967,42 @@ row:
 	ADDQ         R8, DI
 
 values:
-	VMULPS        (AX), Z0, Z4
-	VSUBPS        Z1, Z4, Z4
-	VMULPS        Z2, Z4, Z4
+	VMOVUPS       (AX), Z3
+	VFMSUB132PS   Z0, Z1, Z3
+	VCVTPS2DQ     Z3, Z3
+	VMOVUPS       64(AX), Z4
+	VFMSUB132PS   Z0, Z1, Z4
 	VCVTPS2DQ     Z4, Z4
-	VMULPS        64(AX), Z0, Z5
-	VSUBPS        Z1, Z5, Z5
-	VMULPS        Z2, Z5, Z5
+	VMOVUPS       128(AX), Z5
+	VFMSUB132PS   Z0, Z1, Z5
 	VCVTPS2DQ     Z5, Z5
-	VMULPS        128(AX), Z0, Z6
-	VSUBPS        Z1, Z6, Z6
-	VMULPS        Z2, Z6, Z6
+	VMOVUPS       192(AX), Z6
+	VFMSUB132PS   Z0, Z1, Z6
 	VCVTPS2DQ     Z6, Z6
-	VMULPS        192(AX), Z0, Z7
-	VSUBPS        Z1, Z7, Z7
-	VMULPS        Z2, Z7, Z7
+	VMOVUPS       256(AX), Z7
+	VFMSUB132PS   Z0, Z1, Z7
 	VCVTPS2DQ     Z7, Z7
-	VMULPS        256(AX), Z0, Z8
-	VSUBPS        Z1, Z8, Z8
-	VMULPS        Z2, Z8, Z8
+	VMOVUPS       320(AX), Z8
+	VFMSUB132PS   Z0, Z1, Z8
 	VCVTPS2DQ     Z8, Z8
-	VMULPS        320(AX), Z0, Z9
-	VSUBPS        Z1, Z9, Z9
-	VMULPS        Z2, Z9, Z9
+	VMOVUPS       384(AX), Z9
+	VFMSUB132PS   Z0, Z1, Z9
 	VCVTPS2DQ     Z9, Z9
-	VMULPS        384(AX), Z0, Z10
-	VSUBPS        Z1, Z10, Z10
-	VMULPS        Z2, Z10, Z10
+	VMOVUPS       448(AX), Z10
+	VFMSUB132PS   Z0, Z1, Z10
 	VCVTPS2DQ     Z10, Z10
-	VMULPS        448(AX), Z0, Z11
-	VSUBPS        Z1, Z11, Z11
-	VMULPS        Z2, Z11, Z11
-	VCVTPS2DQ     Z11, Z11
-	VPACKUSDW     Z5, Z4, Z4
-	VPACKUSDW     Z7, Z6, Z6
-	VPACKUSWB     Z6, Z4, Z4
-	VPACKUSDW     Z9, Z8, Z8
-	VPACKUSDW     Z11, Z10, Z10
-	VPACKUSWB     Z10, Z8, Z8
-	VPERMD        Z4, Z3, Z4
-	VPERMD        Z8, Z3, Z8
-	VMOVUPS       Y4, (SI)
-	VEXTRACTI64X4 $0x01, Z4, (DI)
-	VMOVUPS       Y8, 32(SI)
-	VEXTRACTI64X4 $0x01, Z8, 32(DI)
+	VPACKSSDW     Z4, Z3, Z3
+	VPACKSSDW     Z6, Z5, Z5
+	VPACKUSWB     Z5, Z3, Z3
+	VPACKSSDW     Z8, Z7, Z7
+	VPACKSSDW     Z10, Z9, Z9
+	VPACKUSWB     Z9, Z7, Z7
+	VPERMD        Z3, Z2, Z3
+	VPERMD        Z7, Z2, Z7
+	VMOVUPS       Y3, (SI)
+	VEXTRACTI64X4 $0x01, Z3, (DI)
+	VMOVUPS       Y7, 32(SI)
+	VEXTRACTI64X4 $0x01, Z7, 32(DI)
 	ADDQ          $0x00000200, AX
 	ADDQ          $0x00000040, SI
 	ADDQ          $0x00000040, DI
@@ -3060,23 +3015,22 @@ values:
 	VZEROUPPER
 	RET
 
-// func quantizeRows8BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+// func quantizeRows8BF16AVX512(codes *byte, v *float32, grids *float32, n int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·quantizeRows8BF16AVX512(SB), NOSPLIT, $0-36
-	MOVQ         v+8(FP), AX
-	MOVQ         grids+16(FP), CX
-	MOVQ         codes+0(FP), SI
-	VBROADCASTSS factor+32(FP), Z0
-	VMOVUPS      hadamard512Wide14<>+0(SB), Z1
-	MOVL         $0x0000ff00, DX
-	KMOVW        DX, K1
-	XORQ         DX, DX
+TEXT ·quantizeRows8BF16AVX512(SB), NOSPLIT, $0-32
+	MOVQ    v+8(FP), AX
+	MOVQ    grids+16(FP), CX
+	MOVQ    codes+0(FP), SI
+	VMOVUPS hadamard512Wide14<>+0(SB), Z0
+	MOVL    $0x0000ff00, DX
+	KMOVW   DX, K1
+	XORQ    DX, DX
 
 row:
-	VBROADCASTSS (CX)(DX*4), Z1
-	VBROADCASTSS 4(CX)(DX*4), K1, Z1
-	VBROADCASTSS 32(CX)(DX*4), Z2
-	VBROADCASTSS 36(CX)(DX*4), K1, Z2
+	VBROADCASTSS (CX)(DX*4), Z0
+	VBROADCASTSS 4(CX)(DX*4), K1, Z0
+	VBROADCASTSS 32(CX)(DX*4), Z1
+	VBROADCASTSS 36(CX)(DX*4), K1, Z1
 	MOVQ         n+24(FP), BX
 	MOVQ         BX, R8
 	IMUL3Q       $0x08, R8, R8
@@ -3085,52 +3039,44 @@ row:
 	ADDQ         R8, DI
 
 values:
-	VMULPS        (AX), Z0, Z3
-	VSUBPS        Z1, Z3, Z3
-	VMULPS        Z2, Z3, Z3
+	VMOVUPS       (AX), Z2
+	VFMSUB132PS   Z0, Z1, Z2
+	VCVTPS2DQ     Z2, Z2
+	VMOVUPS       64(AX), Z3
+	VFMSUB132PS   Z0, Z1, Z3
 	VCVTPS2DQ     Z3, Z3
-	VMULPS        64(AX), Z0, Z4
-	VSUBPS        Z1, Z4, Z4
-	VMULPS        Z2, Z4, Z4
+	VMOVUPS       128(AX), Z4
+	VFMSUB132PS   Z0, Z1, Z4
 	VCVTPS2DQ     Z4, Z4
-	VMULPS        128(AX), Z0, Z5
-	VSUBPS        Z1, Z5, Z5
-	VMULPS        Z2, Z5, Z5
+	VMOVUPS       192(AX), Z5
+	VFMSUB132PS   Z0, Z1, Z5
 	VCVTPS2DQ     Z5, Z5
-	VMULPS        192(AX), Z0, Z6
-	VSUBPS        Z1, Z6, Z6
-	VMULPS        Z2, Z6, Z6
+	VMOVUPS       256(AX), Z6
+	VFMSUB132PS   Z0, Z1, Z6
 	VCVTPS2DQ     Z6, Z6
-	VMULPS        256(AX), Z0, Z7
-	VSUBPS        Z1, Z7, Z7
-	VMULPS        Z2, Z7, Z7
+	VMOVUPS       320(AX), Z7
+	VFMSUB132PS   Z0, Z1, Z7
 	VCVTPS2DQ     Z7, Z7
-	VMULPS        320(AX), Z0, Z8
-	VSUBPS        Z1, Z8, Z8
-	VMULPS        Z2, Z8, Z8
+	VMOVUPS       384(AX), Z8
+	VFMSUB132PS   Z0, Z1, Z8
 	VCVTPS2DQ     Z8, Z8
-	VMULPS        384(AX), Z0, Z9
-	VSUBPS        Z1, Z9, Z9
-	VMULPS        Z2, Z9, Z9
+	VMOVUPS       448(AX), Z9
+	VFMSUB132PS   Z0, Z1, Z9
 	VCVTPS2DQ     Z9, Z9
-	VMULPS        448(AX), Z0, Z10
-	VSUBPS        Z1, Z10, Z10
-	VMULPS        Z2, Z10, Z10
-	VCVTPS2DQ     Z10, Z10
-	VPACKUSDW     Z5, Z3, Z3
-	VPACKUSDW     Z9, Z7, Z7
+	VPACKSSDW     Z4, Z2, Z2
+	VPACKSSDW     Z8, Z6, Z6
+	VPACKUSWB     Z6, Z2, Z2
+	VPACKSSDW     Z5, Z3, Z3
+	VPACKSSDW     Z9, Z7, Z7
 	VPACKUSWB     Z7, Z3, Z3
-	VPACKUSDW     Z6, Z4, Z4
-	VPACKUSDW     Z10, Z8, Z8
-	VPACKUSWB     Z8, Z4, Z4
-	VPUNPCKLBW    Z4, Z3, Z5
-	VPUNPCKHBW    Z4, Z3, Z4
-	VPERMQ        $0xd8, Z5, Z5
+	VPUNPCKLBW    Z3, Z2, Z4
+	VPUNPCKHBW    Z3, Z2, Z3
 	VPERMQ        $0xd8, Z4, Z4
-	VMOVUPS       Y5, (SI)
-	VEXTRACTI64X4 $0x01, Z5, (DI)
-	VMOVUPS       Y4, 32(SI)
-	VEXTRACTI64X4 $0x01, Z4, 32(DI)
+	VPERMQ        $0xd8, Z3, Z3
+	VMOVUPS       Y4, (SI)
+	VEXTRACTI64X4 $0x01, Z4, (DI)
+	VMOVUPS       Y3, 32(SI)
+	VEXTRACTI64X4 $0x01, Z3, 32(DI)
 	ADDQ          $0x00000200, AX
 	ADDQ          $0x00000040, SI
 	ADDQ          $0x00000040, DI

@@ -34,17 +34,17 @@ func widenHadamardBF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *
 //go:noescape
 func widenHadamardBF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
-// quantizeRows2F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
-// grids of fitRowsAVX2.
+// quantizeRows2F16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+func quantizeRows2F16AVX512(codes *byte, v *float32, grids *float32, n int)
 
-// quantizeRows2BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
-// grids of fitRowsAVX2.
+// quantizeRows2BF16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+func quantizeRows2BF16AVX512(codes *byte, v *float32, grids *float32, n int)
 
 // rotateCodesBack2BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
@@ -60,17 +60,17 @@ func rotateCodesBack2BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back 
 //go:noescape
 func rotateCodesBack2BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// quantizeRows4F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
-// grids of fitRowsAVX2.
+// quantizeRows4F16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+func quantizeRows4F16AVX512(codes *byte, v *float32, grids *float32, n int)
 
-// quantizeRows4BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
-// grids of fitRowsAVX2.
+// quantizeRows4BF16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+func quantizeRows4BF16AVX512(codes *byte, v *float32, grids *float32, n int)
 
 // rotateCodesBack4BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
@@ -86,17 +86,17 @@ func rotateCodesBack4BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back 
 //go:noescape
 func rotateCodesBack4BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// quantizeRows8F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
-// grids of fitRowsAVX2.
+// quantizeRows8F16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+func quantizeRows8F16AVX512(codes *byte, v *float32, grids *float32, n int)
 
-// quantizeRows8BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
-// grids of fitRowsAVX2.
+// quantizeRows8BF16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
+func quantizeRows8BF16AVX512(codes *byte, v *float32, grids *float32, n int)
 
 // rotateCodesBack8BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,

@@ -25,32 +25,32 @@ func widenHadamard(bf16 bool, block int, dst *float32, src, signs *uint16, ends 
 	return false
 }
 
-func quantizeRows(bf16 bool, bits int, codes *byte, v, grids *float32, n int, factor float32) {
+func quantizeRows(bf16 bool, bits int, codes *byte, v, grids *float32, n int) {
 	switch {
 	case vbmi() && bf16 && bits == 2:
-		quantizeRows2BF16AVX512(codes, v, grids, n, factor)
+		quantizeRows2BF16AVX512(codes, v, grids, n)
 	case vbmi() && bf16 && bits == 4:
-		quantizeRows4BF16AVX512(codes, v, grids, n, factor)
+		quantizeRows4BF16AVX512(codes, v, grids, n)
 	case vbmi() && bf16 && bits == 8:
-		quantizeRows8BF16AVX512(codes, v, grids, n, factor)
+		quantizeRows8BF16AVX512(codes, v, grids, n)
 	case vbmi() && !bf16 && bits == 2:
-		quantizeRows2F16AVX512(codes, v, grids, n, factor)
+		quantizeRows2F16AVX512(codes, v, grids, n)
 	case vbmi() && !bf16 && bits == 4:
-		quantizeRows4F16AVX512(codes, v, grids, n, factor)
+		quantizeRows4F16AVX512(codes, v, grids, n)
 	case vbmi() && !bf16 && bits == 8:
-		quantizeRows8F16AVX512(codes, v, grids, n, factor)
+		quantizeRows8F16AVX512(codes, v, grids, n)
 	case bf16 && bits == 2:
-		quantizeRows2BF16AVX2(codes, v, grids, n, factor)
+		quantizeRows2BF16AVX2(codes, v, grids, n)
 	case bf16 && bits == 4:
-		quantizeRows4BF16AVX2(codes, v, grids, n, factor)
+		quantizeRows4BF16AVX2(codes, v, grids, n)
 	case bf16 && bits == 8:
-		quantizeRows8BF16AVX2(codes, v, grids, n, factor)
+		quantizeRows8BF16AVX2(codes, v, grids, n)
 	case !bf16 && bits == 2:
-		quantizeRows2F16AVX2(codes, v, grids, n, factor)
+		quantizeRows2F16AVX2(codes, v, grids, n)
 	case !bf16 && bits == 4:
-		quantizeRows4F16AVX2(codes, v, grids, n, factor)
+		quantizeRows4F16AVX2(codes, v, grids, n)
 	case !bf16 && bits == 8:
-		quantizeRows8F16AVX2(codes, v, grids, n, factor)
+		quantizeRows8F16AVX2(codes, v, grids, n)
 	}
 }
 

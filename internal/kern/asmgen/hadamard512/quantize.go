@@ -13,28 +13,27 @@ import (
 // A quantizer makes codes of 64 values of two rows at a time, in the order in which a widener writes
 // them: the lower half of every vector is of the one row, the upper of the other.
 type quantizer struct {
-	bf16                 bool
-	bits                 int
-	factor, minimum, inv VecVirtual
-	order                VecVirtual
-	codes, second        Register // of the first row and of the other
+	bf16          bool
+	bits          int
+	factor, less  VecVirtual // what to multiply by and to subtract
+	order         VecVirtual
+	codes, second Register // of the first row and of the other
 }
 
 func (q *quantizer) write() {
 	Begin(fmt.Sprintf("quantizeRows%d%sAVX512", q.bits, Type(q.bf16)),
-		"func(codes *byte, v, grids *float32, n int, factor float32)",
-		"quantises eight rows of n values, a multiple of 64, times factor on the grids of fitRowsAVX2.")
+		"func(codes *byte, v, grids *float32, n int)",
+		"quantises eight rows of n values, a multiple of 64, on the grids of fitRowsAVX2.")
 	v, grids, row, left := Arg("v"), Arg("grids"), GP64(), GP64()
 	q.codes, q.second = Arg("codes"), GP64()
-	q.factor, q.minimum, q.inv = ZMM(), ZMM(), ZMM()
-	VBROADCASTSS(ArgMem("factor"), q.factor)
+	q.factor, q.less = ZMM(), ZMM()
 	q.order = q.orderOfCodes()
 	upper, mask := K(), GP32()
 	MOVL(U32(0xff00), mask)
 	KMOVW(mask, upper)
 	XORQ(row, row)
 	Label("row")
-	for i, x := range []VecVirtual{q.minimum, q.inv} {
+	for i, x := range []VecVirtual{q.factor, q.less} {
 		VBROADCASTSS(At(grids, 32*i).Idx(row, 4), x)
 		VBROADCASTSS(At(grids, 32*i+4).Idx(row, 4), upper, x)
 	}
@@ -66,9 +65,8 @@ func (q *quantizer) write() {
 // whole returns the whole numbers nearest to values on their grid.
 func (q *quantizer) whole(m Mem) VecVirtual {
 	x := ZMM()
-	VMULPS(m, q.factor, x)
-	VSUBPS(q.minimum, x, x)
-	VMULPS(q.inv, x, x)
+	VMOVUPS(m, x)
+	VFMSUB132PS(q.factor, q.less, x)
 	VCVTPS2DQ(x, x)
 	return x
 }
@@ -76,8 +74,8 @@ func (q *quantizer) whole(m Mem) VecVirtual {
 // bytes cuts four vectors of whole numbers to bytes, and those to codes: fours of the first, the
 // second, the third and the fourth take turns.
 func (q *quantizer) bytes(a, b, c, d VecVirtual) VecVirtual {
-	VPACKUSDW(b, a, a)
-	VPACKUSDW(d, c, c)
+	VPACKSSDW(b, a, a)
+	VPACKSSDW(d, c, c)
 	VPACKUSWB(c, a, a)
 	if q.bits < 8 {
 		VPMINUB(wideData(func(int) uint32 { return 0x01010101<<q.bits - 0x01010101 }), a, a)
