@@ -93,11 +93,7 @@ func (splitzip) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 			c.init(&book)
 			c.out.advance(copy(c.out.room(zipBook), book[:]))
 			for h := range src.Heads {
-				for plane := src.Plane(side, l, h); len(plane) > 0; {
-					n := min(len(plane), zipChunk)
-					c.addChunk(plane[:n])
-					plane = plane[n:]
-				}
+				c.addPlane(src.Plane(side, l, h))
 			}
 		}
 	}
@@ -163,12 +159,37 @@ func (c *zipCode) init(book *[zipBook]byte) {
 	}
 }
 
+func (c *zipCode) addPlane(plane []uint16) {
+	for len(plane) > 0 {
+		if whole := len(plane) &^ (zipChunk - 1); whole > 0 && kern.CanSplitChunks() {
+			n, missed := c.out.split(plane[:whole], &c.missed, &c.book)
+			if plane = plane[n:]; missed {
+				c.endChunk(plane[:zipChunk], c.findMissed(zipChunk))
+				plane = plane[zipChunk:]
+			}
+			if n > 0 || missed {
+				continue
+			}
+		}
+		n := min(len(plane), zipChunk)
+		c.addChunk(plane[:n])
+		plane = plane[n:]
+	}
+}
+
 func (c *zipCode) addChunk(src []uint16) {
+	n := len(src)
+	planes := n + (n+1)/2
+	out := c.out.room(zipHead + 2*n + 1)[zipHead:]
+	c.endChunk(src, c.encode(out[:n], out[n:planes], src))
+}
+
+// endChunk completes a chunk of which there are the planes.
+func (c *zipCode) endChunk(src []uint16, escapes int) {
 	n := len(src)
 	planes := n + (n+1)/2
 	all := c.out.room(zipHead + 2*n + 1)
 	out := all[zipHead:]
-	escapes := c.encode(out[:n], out[n:planes], src)
 	if planes+zipPerEsc*escapes > 2*n {
 		binary.LittleEndian.PutUint16(all, zipRaw)
 		putBits(out, src)
@@ -187,8 +208,7 @@ func (c *zipCode) addChunk(src []uint16) {
 // encode writes the two planes of a chunk and leaves the positions of escapes in c.at; it returns
 // how many there are.
 func (c *zipCode) encode(rest, index []byte, src []uint16) int {
-	dst, staged := c.out.pending()
-	i, some := kern.SplitExponentsAround(rest, index, c.missed[:], src, &c.book, dst, staged)
+	i, some := kern.SplitExponents(rest, index, c.missed[:], src, &c.book)
 	escapes := 0
 	if some {
 		escapes = c.findMissed(i)

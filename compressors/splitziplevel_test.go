@@ -27,26 +27,50 @@ func TestSplitZipIsTheSameWithAndWithoutVectors(t *testing.T) {
 	long := codectest.Tensor(9, kv.Shape{Layers: 1, Heads: 3, Tokens: 9001, KeyDim: 96, ValueDim: 64},
 		kv.BF16)
 	tensors = append(tensors, long, long.Slice(3, 9001))
+	tensors = append(tensors, mixedChunks(kv.Shape{Layers: 2, Heads: 2, Tokens: 2500, KeyDim: 128, ValueDim: 96}))
 	for i, src := range tensors {
 		fast, err := c.AppendCompress(nil, src)
 		if err != nil {
 			t.Fatal(err)
 		}
+		after, err := c.AppendCompress([]byte("begun"), src)
+		if err != nil || !bytes.Equal(after[5:], fast) {
+			t.Errorf("tensor %d: other bytes after some (%v)", i, err)
+		}
 		a := kv.New(src.Shape, src.DType)
 		if err := c.Decompress(a, fast); err != nil || !a.Equal(src) {
 			t.Errorf("tensor %d does not come back (%v)", i, err)
 		}
-		restore := kern.SetLevel(kern.Generic)
-		slow, err := c.AppendCompress(nil, src)
-		if err != nil || !bytes.Equal(fast, slow) {
-			t.Errorf("tensor %d: other bytes without vectors (%v)", i, err)
+		for l := kern.Generic; l < kern.CurrentLevel(); l++ {
+			restore := kern.SetLevel(l)
+			slow, err := c.AppendCompress(nil, src)
+			if err != nil || !bytes.Equal(fast, slow) {
+				t.Errorf("tensor %d: other bytes with %v (%v)", i, l, err)
+			}
+			b := kv.New(src.Shape, src.DType)
+			if err := c.Decompress(b, fast); err != nil || !b.Equal(src) {
+				t.Errorf("tensor %d does not come back with %v (%v)", i, l, err)
+			}
+			restore()
 		}
-		b := kv.New(src.Shape, src.DType)
-		if err := c.Decompress(b, fast); err != nil || !b.Equal(src) {
-			t.Errorf("tensor %d does not come back without vectors (%v)", i, err)
-		}
-		restore()
 	}
+}
+
+// mixedChunks has values of which some lines of 1,024 have a few exponents that are rare, some have
+// many of them, and most have none.
+func mixedChunks(shape kv.Shape) kv.Tensor {
+	t := kv.New(shape, kv.BF16)
+	r := codectest.Rand(77)
+	for _, side := range kv.Sides {
+		for i := range t.Bits[side] {
+			x := r.Uint64() >> 20
+			t.Bits[side][i] = uint16(120+x%8)<<7 | uint16(x>>8)&0x807f
+			if chunk := i / 1024; chunk%23 == 3 || chunk%9 == 2 && x>>40%300 == 0 {
+				t.Bits[side][i] = uint16(x >> 20)
+			}
+		}
+	}
+	return t
 }
 
 // TestLosslessCodecsAreTheSameWithAndWithoutVectors compares payloads byte by byte, and what they

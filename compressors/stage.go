@@ -79,6 +79,43 @@ func (s *stage) pending() (dst, staged []byte) {
 	return out[:n-left], staged
 }
 
+// split adds the chunks of splitzip that whole ones of patterns become, up to one of which exponents
+// are missed, of which there are the planes then, and in missed which. It returns how many patterns
+// it did, and whether it stopped so. It may do nothing.
+func (s *stage) split(src []uint16, missed *[zipChunk / 32]uint32, b *kern.ExponentBook) (n int, stopped bool) {
+	old, next := &s.slots[s.now^1], &s.slots[s.now]
+	chunks := len(src) / zipChunk
+	at := len(s.dst)
+	if !s.stream || old.to-old.from < 64 {
+		return 0, false
+	}
+	s.dst = slices.Grow(s.dst, old.to-old.from+chunks*kern.ChunkBytes)
+	begin := uintptr(unsafe.Pointer(unsafe.SliceData(s.dst)))
+	run := kern.ChunkRun{Dst: begin + uintptr(at), From: old.address(old.from), To: old.address(old.to),
+		Front: next.address(next.front), Other: old.address(old.front)}
+	if run.Dst%64 != 0 {
+		return 0, false
+	}
+	done := kern.SplitChunks(&run, missed, src, b)
+	s.dst = s.dst[:run.Dst-begin]
+	stopped = done < chunks
+	made := done
+	if stopped {
+		made++
+	}
+	s.now ^= made & 1
+	last, room := &s.slots[s.now^1], &s.slots[s.now]
+	last.from, last.to = int(run.From-last.address(0)), int(run.To-last.address(0))
+	room.from, room.to = room.front, room.front
+	if stopped { // the chunk is to be completed
+		last.to = last.front
+		s.now ^= 1
+	}
+	return done * zipChunk, stopped
+}
+
+func (o *stageSlot) address(i int) uintptr { return uintptr(unsafe.Pointer(&o.buf)) + uintptr(i) }
+
 // close returns the slice with all that was appended.
 func (s *stage) close() []byte {
 	if s.stream {

@@ -115,20 +115,33 @@ func SplitExponents(rest, index []byte, missed []uint32, src []uint16,
 		&b.slots[0].exponent[0]) != 0
 }
 
-// SplitExponentsAround is SplitExponents that also copies staged to dst around the caches, both of
-// the same length and far apart from what it writes else. StreamFence ends that too.
-func SplitExponentsAround(rest, index []byte, missed []uint32, src []uint16, b *ExponentBook,
-	dst, staged []byte) (n int, some bool) {
-	n, lines := len(src), len(staged)/64
-	if !vbmi() || n == 0 || n%128 != 0 || lines == 0 || len(staged)%64 != 0 ||
-		uintptr(unsafe.Pointer(&dst[0]))%64 != 0 {
-		StreamCopy(dst, staged)
-		return SplitExponents(rest, index, missed, src, b)
-	}
-	rest, index, missed, dst = rest[:n], index[:n/2], missed[:n/32], dst[:len(staged)]
-	return n, splitExponentsAroundVBMI(&rest[0], &index[0], &missed[0], &src[0], n, &b.table[0],
-		&dst[0], &staged[0], lines) != 0
+// ChunkValues is how many patterns SplitChunks makes a chunk of, and ChunkBytes how long that is: two
+// zeros, what SplitExponents calls rest, and index.
+const (
+	ChunkValues = 1024
+	ChunkBytes  = 2 + ChunkValues*3/2
+)
+
+// A ChunkRun says by addresses where SplitChunks is. The caller keeps what they belong to.
+type ChunkRun struct {
+	Dst          uintptr // where the next bytes go that have been made, a multiple of 64
+	From, To     uintptr // the bytes that are to go there next: at least 64 could be read before To
+	Front, Other uintptr // room for the next chunk, with 64 bytes before it, and for the one after it
 }
+
+// SplitChunks makes a chunk of every ChunkValues patterns, which make up src, by turns in two places,
+// while of what was made before whole lines go to Dst around the caches; the rest moves in front of
+// the chunk. It stops after a chunk of which exponents are missed, as missed has them, and returns
+// how many chunks it made before that one. Dst has room for all. Call it where CanSplitChunks.
+func SplitChunks(run *ChunkRun, missed *[ChunkValues / 32]uint32, src []uint16, b *ExponentBook) (done int) {
+	if !CanSplitChunks() || len(src) < ChunkValues {
+		return 0
+	}
+	return splitChunksVBMI((*uintptr)(unsafe.Pointer(run)), &missed[0], &src[0], &b.table[0], len(src)/ChunkValues)
+}
+
+// CanSplitChunks says whether SplitChunks does anything.
+func CanSplitChunks() bool { return vbmi() }
 
 // MergeExponents undoes SplitExponents, with the exponent of index 0 for those that have none. It
 // returns how many patterns it did, the front of dst, a multiple of 64, and may do none. With

@@ -24,8 +24,8 @@ TEXT ·splitExponentsVBMI(SB), NOSPLIT, $0-56
 	VMOVDQU64    64(SI), Z7
 	VMOVDQU64    128(SI), Z8
 	VMOVDQU64    192(SI), Z9
-	XORQ         DI, DI
-	MOVQ         n+32(FP), R8
+	KXORQ        K2, K2, K2
+	MOVQ         n+32(FP), SI
 
 loop:
 	PREFETCHNTA 2048(BX)
@@ -49,9 +49,8 @@ loop:
 	VPMOVB2M    Z10, K1
 	VMOVDQU8    Z12, K1, Z11
 	VPMOVB2M    Z11, K1
-	KMOVQ       K1, SI
-	MOVQ        SI, (DX)
-	ORQ         SI, DI
+	KMOVQ       K1, (DX)
+	KORQ        K1, K2, K2
 	VPANDD      Z3, Z11, Z11
 	VPMADDUBSW  Z4, Z11, Z11
 	VPMOVWB     Z11, Y10
@@ -60,10 +59,11 @@ loop:
 	ADDQ        $0x00000040, AX
 	ADDQ        $0x00000020, CX
 	ADDQ        $0x00000008, DX
-	SUBQ        $0x40, R8
+	SUBQ        $0x40, SI
 	JNZ         loop
 	VZEROUPPER
-	MOVQ        DI, ret+48(FP)
+	KMOVQ       K2, AX
+	MOVQ        AX, ret+48(FP)
 	RET
 
 DATA evens<>+0(SB)/8, $0x0e0c0a0806040200
@@ -86,33 +86,48 @@ DATA odds<>+48(SB)/8, $0x6f6d6b6967656361
 DATA odds<>+56(SB)/8, $0x7f7d7b7977757371
 GLOBL odds<>(SB), RODATA|NOPTR, $64
 
-// func splitExponentsAroundVBMI(rest *byte, index *byte, missed *uint32, src *uint16, n int, table *byte, dst *byte, staged *byte, lines int) uint64
+// func splitChunksVBMI(run *uintptr, missed *uint32, src *uint16, table *byte, chunks int) int
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, MMX+
-TEXT ·splitExponentsAroundVBMI(SB), NOSPLIT, $0-80
-	MOVQ         rest+0(FP), AX
-	MOVQ         index+8(FP), CX
-	MOVQ         missed+16(FP), DX
-	MOVQ         src+24(FP), BX
+TEXT ·splitChunksVBMI(SB), NOSPLIT, $0-48
+	MOVQ         src+16(FP), BX
 	VMOVDQU64    evens<>+0(SB), Z0
 	VMOVDQU64    odds<>+0(SB), Z1
-	MOVL         $0x80808080, SI
-	VPBROADCASTD SI, Z2
-	MOVL         $0x0f0f0f0f, SI
-	VPBROADCASTD SI, Z3
-	MOVL         $0x10011001, SI
-	VPBROADCASTD SI, Z4
-	MOVL         $0xffffffff, SI
-	VPBROADCASTD SI, Z5
-	MOVQ         table+40(FP), SI
-	VMOVDQU64    (SI), Z6
-	VMOVDQU64    64(SI), Z7
-	VMOVDQU64    128(SI), Z8
-	VMOVDQU64    192(SI), Z9
-	XORQ         DI, DI
-	MOVQ         dst+48(FP), R8
-	MOVQ         staged+56(FP), R9
-	MOVQ         lines+64(FP), R10
-	MOVQ         n+32(FP), R11
+	MOVL         $0x80808080, AX
+	VPBROADCASTD AX, Z2
+	MOVL         $0x0f0f0f0f, AX
+	VPBROADCASTD AX, Z3
+	MOVL         $0x10011001, AX
+	VPBROADCASTD AX, Z4
+	MOVL         $0xffffffff, AX
+	VPBROADCASTD AX, Z5
+	MOVQ         table+24(FP), AX
+	VMOVDQU64    (AX), Z6
+	VMOVDQU64    64(AX), Z7
+	VMOVDQU64    128(AX), Z8
+	VMOVDQU64    192(AX), Z9
+	KXORQ        K2, K2, K2
+	MOVQ         run+0(FP), SI
+	MOVQ         chunks+32(FP), DI
+	MOVQ         (SI), R9
+	MOVQ         8(SI), R10
+	MOVQ         24(SI), R12
+	MOVQ         32(SI), R13
+
+chunk:
+	MOVQ      16(SI), R11
+	VMOVDQU64 -64(R11), Z10
+	VMOVDQU64 Z10, -64(R12)
+	SUBQ      R10, R11
+	MOVQ      R11, R8
+	ANDQ      $0x3f, R8
+	MOVQ      R12, R14
+	SUBQ      R8, R14
+	SHRQ      $0x06, R11
+	MOVW      $0x0000, (R12)
+	LEAQ      2(R12), AX
+	LEAQ      1026(R12), CX
+	MOVQ      missed+8(FP), DX
+	MOVQ      $0x00000400, R8
 
 loop:
 	PREFETCHNTA 2048(BX)
@@ -136,9 +151,8 @@ loop:
 	VPMOVB2M    Z10, K1
 	VMOVDQU8    Z12, K1, Z11
 	VPMOVB2M    Z11, K1
-	KMOVQ       K1, SI
-	MOVQ        SI, (DX)
-	ORQ         SI, DI
+	KMOVQ       K1, (DX)
+	KORQ        K1, K2, K2
 	VPANDD      Z3, Z11, Z11
 	VPMADDUBSW  Z4, Z11, Z11
 	VPMOVWB     Z11, Y10
@@ -147,17 +161,17 @@ loop:
 	ADDQ        $0x00000040, AX
 	ADDQ        $0x00000020, CX
 	ADDQ        $0x00000008, DX
-	CMPQ        R10, $0x03
+	CMPQ        R11, $0x03
 	JLT         few
-	VMOVDQU64   (R9), Z10
-	VMOVNTDQ    Z10, (R8)
-	VMOVDQU64   64(R9), Z10
-	VMOVNTDQ    Z10, 64(R8)
-	VMOVDQU64   128(R9), Z10
-	VMOVNTDQ    Z10, 128(R8)
-	ADDQ        $0x000000c0, R8
+	VMOVDQU64   (R10), Z10
+	VMOVNTDQ    Z10, (R9)
+	VMOVDQU64   64(R10), Z10
+	VMOVNTDQ    Z10, 64(R9)
+	VMOVDQU64   128(R10), Z10
+	VMOVNTDQ    Z10, 128(R9)
 	ADDQ        $0x000000c0, R9
-	SUBQ        $0x03, R10
+	ADDQ        $0x000000c0, R10
+	SUBQ        $0x03, R11
 
 few:
 	PREFETCHNTA 2048(BX)
@@ -181,9 +195,8 @@ few:
 	VPMOVB2M    Z10, K1
 	VMOVDQU8    Z12, K1, Z11
 	VPMOVB2M    Z11, K1
-	KMOVQ       K1, SI
-	MOVQ        SI, (DX)
-	ORQ         SI, DI
+	KMOVQ       K1, (DX)
+	KORQ        K1, K2, K2
 	VPANDD      Z3, Z11, Z11
 	VPMADDUBSW  Z4, Z11, Z11
 	VPMOVWB     Z11, Y10
@@ -192,21 +205,37 @@ few:
 	ADDQ        $0x00000040, AX
 	ADDQ        $0x00000020, CX
 	ADDQ        $0x00000008, DX
-	SUBQ        $0x80, R11
+	SUBQ        $0x00000080, R8
 	JNZ         loop
 
 left:
-	SUBQ      $0x01, R10
-	JLT       done
-	VMOVDQU64 (R9), Z0
-	VMOVNTDQ  Z0, (R8)
-	ADDQ      $0x00000040, R8
+	SUBQ      $0x01, R11
+	JLT       copied
+	VMOVDQU64 (R10), Z10
+	VMOVNTDQ  Z10, (R9)
 	ADDQ      $0x00000040, R9
+	ADDQ      $0x00000040, R10
 	JMP       left
 
+copied:
+	MOVQ     R14, R10
+	LEAQ     1538(R12), R14
+	MOVQ     R14, 16(SI)
+	XCHGQ    R12, R13
+	KORTESTQ K2, K2
+	JNZ      done
+	DECQ     DI
+	JNZ      chunk
+
 done:
+	MOVQ R9, (SI)
+	MOVQ R10, 8(SI)
+	MOVQ R12, 24(SI)
+	MOVQ R13, 32(SI)
+	MOVQ chunks+32(FP), AX
+	SUBQ DI, AX
+	MOVQ AX, ret+40(FP)
 	VZEROUPPER
-	MOVQ DI, ret+72(FP)
 	RET
 
 // func mergeExponentsVBMI(dst *uint16, rest *byte, index *byte, n int, book *byte)

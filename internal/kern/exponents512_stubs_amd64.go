@@ -8,11 +8,10 @@ package kern
 //go:noescape
 func splitExponentsVBMI(rest *byte, index *byte, missed *uint32, src *uint16, n int, table *byte) uint64
 
-// splitExponentsAroundVBMI is splitExponentsVBMI, n a multiple of 128, that also does what streamAVX512
-// does for so many lines.
+// splitChunksVBMI does SplitChunks.
 //
 //go:noescape
-func splitExponentsAroundVBMI(rest *byte, index *byte, missed *uint32, src *uint16, n int, table *byte, dst *byte, staged *byte, lines int) uint64
+func splitChunksVBMI(run *uintptr, missed *uint32, src *uint16, table *byte, chunks int) int
 
 // mergeExponentsVBMI is mergeExponentsAVX2.
 //

@@ -30,7 +30,7 @@ func splitExponentsVBMI(_, _ *byte, _ *uint32, _ *uint16, _ int, _ *byte) uint64
 	panic("kern: no vector kernels")
 }
 
-func splitExponentsAroundVBMI(_, _ *byte, _ *uint32, _ *uint16, _ int, _, _, _ *byte, _ int) uint64 {
+func splitChunksVBMI(_ *uintptr, _ *uint32, _ *uint16, _ *byte, _ int) int {
 	panic("kern: no vector kernels")
 }
 

@@ -1,11 +1,8 @@
 package kern
 
 import (
-	"bytes"
-	"reflect"
 	"slices"
 	"testing"
-	"unsafe"
 )
 
 // slowSplit is what SplitExponents does, by its definition.
@@ -219,57 +216,5 @@ func BenchmarkExponents(b *testing.B) {
 				f()
 			}
 		})
-	}
-}
-
-// TestSplittingCopiesWhatIsStaged wants the parts that splitting alone gives, and the staged bytes
-// and no others where they belong.
-func TestSplittingCopiesWhatIsStaged(t *testing.T) {
-	src, book := everyPattern(), [16]byte{127, 126, 125, 124, 123, 122, 121, 120, 119, 118, 117, 116, 0, 1, 2, 3}
-	staged := make([]byte, 4096)
-	for i := range staged {
-		staged[i] = byte(i*5+i>>8) | 1
-	}
-	var b ExponentBook
-	b.Init(&book)
-	for l := Generic; l <= AVX512; l++ {
-		restore := SetLevel(l)
-		for _, n := range []int{0, 100, 128, 1024} {
-			for _, size := range []int{0, 64, 65, 128, 192, 1536, 1600, 2000, 2048} {
-				for _, at := range []int{0, 1, 32} {
-					checkAround(t, src[5000:][:n], &b, staged[n/7:][:size], at)
-				}
-			}
-		}
-		restore()
-	}
-}
-
-// checkAround copies staged to a place at bytes after a line's beginning.
-func checkAround(t *testing.T, src []uint16, b *ExponentBook, staged []byte, at int) {
-	t.Helper()
-	type parts struct {
-		rest, index []byte
-		missed      []uint32
-		n           int
-		some        bool
-	}
-	split := func(dst []byte) parts {
-		p := parts{rest: make([]byte, len(src)), index: make([]byte, len(src)/2), missed: make([]uint32, len(src)/32)}
-		p.n, p.some = SplitExponentsAround(p.rest, p.index, p.missed, src, b, dst, staged)
-		return p
-	}
-	room := make([]byte, 4096)
-	at += int(-uintptr(unsafe.Pointer(&room[0])) & 63)
-	got := split(room[at:])
-	StreamFence()
-	want := parts{rest: make([]byte, len(src)), index: make([]byte, len(src)/2), missed: make([]uint32, len(src)/32)}
-	want.n, want.some = SplitExponents(want.rest, want.index, want.missed, src, b)
-	if !reflect.DeepEqual(got, want) {
-		t.Fatalf("%d patterns and %d bytes: other parts than without the bytes", len(src), len(staged))
-	}
-	if !bytes.Equal(room[at:][:len(staged)], staged) ||
-		at > 0 && slices.Max(room[:at]) > 0 || slices.Max(room[at+len(staged):]) > 0 {
-		t.Fatalf("%d bytes to %d: other bytes arrive, or at other places", len(staged), at)
 	}
 }

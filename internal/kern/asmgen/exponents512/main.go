@@ -10,7 +10,7 @@ import (
 
 func main() {
 	split()
-	splitAround()
+	splitChunks()
 	merge("mergeExponentsVBMI", false)
 	merge("mergeExponentsStreamVBMI", true)
 	stream()
@@ -76,51 +76,12 @@ func split() {
 	Pragma("noescape")
 	Doc("splitExponentsVBMI is splitExponentsAVX2 with a table of 256 indices, 0x80 for exponents that",
 		"have none.")
-	s := newSplitter()
+	s := newSplitter(ptr("rest"), ptr("index"), ptr("missed"))
 	loop(64, s.step)
 	VZEROUPPER()
-	Store(s.all, ReturnIndex(0))
-	RET()
-}
-
-// splitAround is split while what has been staged goes around the caches: three lines for every 128
-// patterns, of which a chunk makes as many.
-func splitAround() {
-	TEXT("splitExponentsAroundVBMI", NOSPLIT, "func(rest, index *byte, missed *uint32, src *uint16, n int, "+
-		"table, dst, staged *byte, lines int) uint64")
-	Pragma("noescape")
-	Doc("splitExponentsAroundVBMI is splitExponentsVBMI, n a multiple of 128, that also does what streamAVX512",
-		"does for so many lines.")
-	s := newSplitter()
-	dst, staged, lines := ptr("dst"), ptr("staged"), ptr("lines")
-	copyLine := func(disp int) {
-		z := ZMM()
-		VMOVDQU64(Mem{Base: staged, Disp: disp}, z)
-		VMOVNTDQ(z, Mem{Base: dst, Disp: disp})
-	}
-	loop(128, func() {
-		s.step()
-		CMPQ(lines, Imm(3))
-		JLT(LabelRef("few"))
-		for disp := 0; disp < 192; disp += 64 {
-			copyLine(disp)
-		}
-		advance(dst, 192)
-		advance(staged, 192)
-		SUBQ(Imm(3), lines)
-		Label("few")
-		s.step()
-	})
-	Label("left")
-	SUBQ(Imm(1), lines)
-	JLT(LabelRef("done"))
-	copyLine(0)
-	advance(dst, 64)
-	advance(staged, 64)
-	JMP(LabelRef("left"))
-	Label("done")
-	VZEROUPPER()
-	Store(s.all, ReturnIndex(0))
+	all := GP64()
+	KMOVQ(s.all, all)
+	Store(all, ReturnIndex(0))
 	RET()
 }
 
@@ -134,24 +95,23 @@ type splitter struct {
 	table                       [4]VecVirtual
 	evens, odds                 VecVirtual
 	sign, nibble, weights, ones VecVirtual
-	carry, above, none          Register
-	mask, all                   GPVirtual
+	carry, above, none, all     Register
 }
 
-func newSplitter() *splitter {
+func newSplitter(rest, index, missed Register) *splitter {
 	s := &splitter{
-		rest: ptr("rest"), index: ptr("index"), missed: ptr("missed"), src: ptr("src"),
+		rest: rest, index: index, missed: missed, src: ptr("src"),
 		evens: constant("evens", func(i int) int { return 2 * i }),
 		odds:  constant("odds", func(i int) int { return 2*i + 1 }),
 		sign:  splat(0x80808080), nibble: splat(0x0f0f0f0f), weights: splat(0x10011001),
-		ones: splat(0xffffffff), carry: K(), above: K(), none: K(), mask: GP64(), all: GP64(),
+		ones: splat(0xffffffff), carry: K(), above: K(), none: K(), all: K(),
 	}
 	base := ptr("table")
 	for i := range s.table {
 		s.table[i] = ZMM()
 		VMOVDQU64(Mem{Base: base, Disp: 64 * i}, s.table[i])
 	}
-	XORQ(s.all, s.all)
+	KXORQ(s.all, s.all, s.all)
 	return s
 }
 
@@ -173,9 +133,8 @@ func (s *splitter) step() {
 	VPMOVB2M(e, s.above)
 	VMOVDQU8(y, s.above, x)
 	VPMOVB2M(x, s.none)
-	KMOVQ(s.none, s.mask)
-	MOVQ(s.mask, Mem{Base: s.missed})
-	ORQ(s.mask, s.all)
+	KMOVQ(s.none, Mem{Base: s.missed})
+	KORQ(s.none, s.all, s.all)
 	VPANDD(s.nibble, x, x)
 	VPMADDUBSW(s.weights, x, x)
 	VPMOVWB(x, code)
