@@ -143,10 +143,7 @@ func (b *ggmlBlocks) turn(vals []float32, dim int) {
 	if b.side == kv.V {
 		run = unit
 	}
-	h := plainHadamard(run)
-	for at := 0; at < len(vals); at += run {
-		h.Forward(vals[at : at+run])
-	}
+	plainHadamard(run).Forward(vals)
 }
 
 func (b *ggmlBlocks) compressVals(w *rowScratch, dim int, _, codes []byte) bool {

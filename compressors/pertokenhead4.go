@@ -31,17 +31,17 @@ func (p *int4PerTokenHead) decompressRows(d kv.DType, dim int, rows []uint16, sc
 }
 
 func (p *int4PerTokenHead) compressVals(w *rowScratch, dim int, scales, codes []byte) bool {
-	turn := rotations.get(dim, p.seed)
-	for r := 0; r*dim < len(w.vals); r++ {
-		row := w.vals[r*dim : (r+1)*dim]
-		turn.Forward(row)
-		lo, hi := kern.Range(row)
-		s := max((hi-lo)/15, 1e-6)
+	rows := len(w.vals) / dim
+	w.lengths, w.norms = growTo(w.lengths, rows), growTo(w.norms, rows)
+	rotations.get(dim, p.seed).Forward(w.vals)
+	kern.Ranges(w.lengths, w.norms, w.vals, dim)
+	for r, lo := range w.lengths {
+		s := max((w.norms[r]-lo)/15, 1e-6)
 		if s-s != 0 {
 			return false
 		}
 		zero := kern.Nibble(-lo / s)
-		kern.ZeroPointCodes(w.codes[r*dim:(r+1)*dim], row, 1/s, float32(zero))
+		kern.ZeroPointCodes(w.codes[r*dim:(r+1)*dim], w.vals[r*dim:(r+1)*dim], 1/s, float32(zero))
 		putFloat(scales[4*r:], math.Float32frombits(math.Float32bits(s)&^15|uint32(zero)))
 	}
 	packRows(codes, quant.PackedBytes(dim, 4), w.codes, dim, 4)
@@ -54,29 +54,32 @@ const tall, tallness = 0x1p80, 0x1p40
 
 func (p *int4PerTokenHead) decompressVals(w *rowScratch, dim int, scales, codes []byte) bool {
 	unpackRows(w.codes, codes, quant.PackedBytes(dim, 4), dim, 4)
-	turn := rotations.get(dim, p.seed)
+	isTall := false
 	for r := 0; r*dim < len(w.vals); r++ {
-		bits := math.Float32bits(getFloat(scales[4*r:]))
-		s, zero := math.Float32frombits(bits&^15), float32(bits&15)
+		s, zero := zeroPoint(scales[4*r:])
 		if !positive(s) {
 			return false
 		}
-		lift := float32(1)
 		if s > tall {
-			s, lift = s/tallness, tallness
+			s, isTall = s/tallness, true
 		}
 		var to [16]float32
 		for c := range to {
 			to[c] = (float32(c) - zero) * s
 		}
-		row := w.vals[r*dim : (r+1)*dim]
-		kern.Values(row, w.codes[r*dim:(r+1)*dim], len(to), &to)
-		turn.Inverse(row)
-		if lift > 1 {
-			for i := range row {
-				row[i] *= lift
-			}
+		kern.Values(w.vals[r*dim:(r+1)*dim], w.codes[r*dim:(r+1)*dim], len(to), &to)
+	}
+	rotations.get(dim, p.seed).Inverse(w.vals)
+	for i := 0; isTall && i < len(w.vals); i++ {
+		if s, _ := zeroPoint(scales[4*(i/dim):]); s > tall {
+			w.vals[i] *= tallness
 		}
 	}
 	return true
+}
+
+// zeroPoint returns the scale and the zero point of a row.
+func zeroPoint(scale []byte) (s, zero float32) {
+	bits := math.Float32bits(getFloat(scale))
+	return math.Float32frombits(bits &^ 15), float32(bits & 15)
 }

@@ -166,9 +166,10 @@ func (s *ecsqScratch) load(src kv.Tensor, side kv.Side, l int, rot rotate.Hadama
 	for h := range src.Heads {
 		part := s.vals[h*src.Tokens*dim : (h+1)*src.Tokens*dim]
 		plane := src.Plane(side, l, h)
-		for at := 0; at < len(part); at += dim {
-			src.DType.Widen(part[at:at+dim], plane[at:at+dim])
-			rot.Forward(part[at : at+dim])
+		for at := 0; at < len(part); at += turnedRows * dim { // which stay in the first-level cache
+			end := min(at+turnedRows*dim, len(part))
+			src.DType.Widen(part[at:end], plane[at:end])
+			rot.Forward(part[at:end])
 		}
 	}
 }

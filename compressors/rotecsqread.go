@@ -227,15 +227,17 @@ func (s *ecsqScratch) restore(dst kv.Tensor, side kv.Side, l int, rot rotate.Had
 	}
 	for h := range dst.Heads {
 		part := s.vals[h*dst.Tokens*dim : (h+1)*dst.Tokens*dim]
-		for at := 0; at < len(part); at += dim {
-			rot.Inverse(part[at : at+dim])
-		}
-		if p.lift > 1 {
-			for i := range part {
-				part[i] *= p.lift
+		plane := dst.Plane(side, l, h)
+		for at := 0; at < len(part); at += turnedRows * dim {
+			rows := part[at:min(at+turnedRows*dim, len(part))]
+			rot.Inverse(rows)
+			if p.lift > 1 {
+				for i := range rows {
+					rows[i] *= p.lift
+				}
 			}
+			dst.DType.NarrowSaturated(plane[at:at+len(rows)], rows)
 		}
-		dst.DType.NarrowSaturated(dst.Plane(side, l, h), part)
 	}
 	return nil
 }

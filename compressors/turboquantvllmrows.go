@@ -36,10 +36,9 @@ func (k vllmKeys) compressVals(w *rowScratch, dim int, scales, codes []byte) boo
 	if !w.putLengths(w.vals, dim, scales, 2) {
 		return false
 	}
-	turn := plainHadamard(dim)
+	plainHadamard(dim).Forward(w.vals)
 	for r, n := range w.lengths {
 		row, out := w.vals[r*dim:(r+1)*dim], w.codes[r*dim:(r+1)*dim]
-		turn.Forward(row)
 		k.book.Codes(out, row, float32(math.Sqrt(float64(dim)))/n)
 		if n == 0 {
 			clear(out)
@@ -60,16 +59,14 @@ func (k vllmKeys) decompressVals(w *rowScratch, dim int, scales, codes []byte) b
 	k.book.Values(w.vals, w.codes, &to)
 	w.norms = growTo(w.norms, rows)
 	kern.Lengths(w.norms, w.vals, dim)
-	turn := plainHadamard(dim)
 	for r, n := range w.lengths {
 		f := n / w.norms[r] // centroids are not 0
 		for i, c := range k.book.Centroids {
 			to[i] = c * f
 		}
-		row := w.vals[r*dim : (r+1)*dim]
-		k.book.Values(row, w.codes[r*dim:(r+1)*dim], &to)
-		turn.Inverse(row)
+		k.book.Values(w.vals[r*dim:(r+1)*dim], w.codes[r*dim:(r+1)*dim], &to)
 	}
+	plainHadamard(dim).Inverse(w.vals)
 	return true
 }
 

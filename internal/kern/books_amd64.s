@@ -561,39 +561,60 @@ loop:
 	VZEROUPPER
 	RET
 
-// func rangeAVX2(ends *float32, v *float32, n int)
+// func rangesAVX2(lo *float32, hi *float32, v *float32, dim int, rows int)
 // Requires: AVX, AVX2
-TEXT ·rangeAVX2(SB), NOSPLIT, $0-24
-	MOVQ    v+8(FP), AX
+TEXT ·rangesAVX2(SB), NOSPLIT, $0-40
+	MOVQ lo+0(FP), AX
+	MOVQ hi+8(FP), CX
+	MOVQ v+16(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ dim+24(FP), SI
+
+row:
 	VMOVDQU booksConst2<>+0(SB), Y1
 	VMOVDQU booksConst3<>+0(SB), Y2
-	MOVQ    n+16(FP), CX
+	MOVQ    SI, DI
 
 loop:
-	VMOVDQU (AX), Y0
-	VPSRAD  $0x1f, Y0, Y3
-	VPSRLD  $0x01, Y3, Y3
-	VPXOR   Y3, Y0, Y0
-	VPMINSD Y0, Y1, Y1
-	VPMAXSD Y0, Y2, Y2
-	VMOVDQU 32(AX), Y0
-	VPSRAD  $0x1f, Y0, Y3
-	VPSRLD  $0x01, Y3, Y3
-	VPXOR   Y3, Y0, Y0
-	VPMINSD Y0, Y1, Y1
-	VPMAXSD Y0, Y2, Y2
-	ADDQ    $0x40, AX
-	SUBQ    $0x10, CX
-	JNZ     loop
-	MOVQ    ends+0(FP), AX
-	VPSRAD  $0x1f, Y1, Y0
-	VPSRLD  $0x01, Y0, Y0
-	VPXOR   Y0, Y1, Y1
-	VPSRAD  $0x1f, Y2, Y0
-	VPSRLD  $0x01, Y0, Y0
-	VPXOR   Y0, Y2, Y2
-	VMOVDQU Y1, (AX)
-	VMOVDQU Y2, 32(AX)
+	VMOVDQU    (DX), Y0
+	VPSRAD     $0x1f, Y0, Y3
+	VPSRLD     $0x01, Y3, Y3
+	VPXOR      Y3, Y0, Y0
+	VPMINSD    Y0, Y1, Y1
+	VPMAXSD    Y0, Y2, Y2
+	VMOVDQU    32(DX), Y0
+	VPSRAD     $0x1f, Y0, Y3
+	VPSRLD     $0x01, Y3, Y3
+	VPXOR      Y3, Y0, Y0
+	VPMINSD    Y0, Y1, Y1
+	VPMAXSD    Y0, Y2, Y2
+	ADDQ       $0x40, DX
+	SUBQ       $0x10, DI
+	JNZ        loop
+	VPERM2I128 $0x01, Y1, Y1, Y0
+	VPMINSD    Y0, Y1, Y1
+	VPSHUFD    $0x4e, Y1, Y0
+	VPMINSD    Y0, Y1, Y1
+	VPSHUFD    $0xb1, Y1, Y0
+	VPMINSD    Y0, Y1, Y1
+	VPSRAD     $0x1f, Y1, Y0
+	VPSRLD     $0x01, Y0, Y0
+	VPXOR      Y0, Y1, Y1
+	VMOVD      X1, (AX)
+	ADDQ       $0x04, AX
+	VPERM2I128 $0x01, Y2, Y2, Y0
+	VPMAXSD    Y0, Y2, Y2
+	VPSHUFD    $0x4e, Y2, Y0
+	VPMAXSD    Y0, Y2, Y2
+	VPSHUFD    $0xb1, Y2, Y0
+	VPMAXSD    Y0, Y2, Y2
+	VPSRAD     $0x1f, Y2, Y0
+	VPSRLD     $0x01, Y0, Y0
+	VPXOR      Y0, Y2, Y2
+	VMOVD      X2, (CX)
+	ADDQ       $0x04, CX
+	DECQ       BX
+	JNZ        row
 	VZEROUPPER
 	RET
 

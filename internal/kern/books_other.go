@@ -36,7 +36,7 @@ func floorCodesBF16AVX2(_ *byte, _ *uint16, _ int, _, _ float32, _ int32) {
 	panic("kern: no vector kernels")
 }
 
-func rangeAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }
+func rangesAVX2(_, _, _ *float32, _, _ int) { panic("kern: no vector kernels") }
 
 func zeroPointCodesAVX2(_ *byte, _ *float32, _ int, _, _ float32) { panic("kern: no vector kernels") }
 

@@ -59,11 +59,11 @@ func floorCodesF16AVX2(dst *byte, src *uint16, n int, low float32, scale float32
 //go:noescape
 func floorCodesBF16AVX2(dst *byte, src *uint16, n int, low float32, scale float32, top int32)
 
-// rangeAVX2 sets ends to the least and the greatest of n numbers, a multiple of 16, eight of
-// each; -0 is below 0.
+// rangesAVX2 sets lo and hi to the least and the greatest number of each of some rows of dim, a
+// multiple of 16; -0 is below 0.
 //
 //go:noescape
-func rangeAVX2(ends *float32, v *float32, n int)
+func rangesAVX2(lo *float32, hi *float32, v *float32, dim int, rows int)
 
 // zeroPointCodesAVX2 sets dst to v times inv plus zero, rounded half away from zero and cut to 0
 // and 15, n a multiple of 32.

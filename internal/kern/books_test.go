@@ -72,7 +72,9 @@ func FuzzBooks(f *testing.F) {
 			nibbles := make([]byte, len(v))
 			ZeroPointCodes(nibbles, v, factor, 7)
 			lo, hi := Range(v)
-			signs = slices.Concat(signs, nibbles, floatBytes([]float32{lo, hi}))
+			least, most := make([]float32, rows), make([]float32, rows)
+			Ranges(least, most, v, int(dim))
+			signs = slices.Concat(signs, nibbles, floatBytes([]float32{lo, hi}), floatBytes(least), floatBytes(most))
 			return slices.Concat(codes, floatBytes(vals), floatBytes(lengths), signs)
 		})
 		if !bytes.Equal(fast, slow) {

@@ -6,19 +6,22 @@ const RowsAtOnce = 8
 // hasHadamard says whether rows of dim values have vector kernels.
 func hasHadamard(dim int) bool { return level >= AVX2 && (dim == 64 || dim == 128) }
 
-// Hadamard multiplies v by before, then by Sylvester's matrix, then by after, every step rounded,
-// adding neighbours first. It returns false, and does nothing, without vectors or for a length
-// other than 64 and 128. The slices have equal length. rotate.FWHT is the reference.
+// Hadamard multiplies every row of v by before, then by Sylvester's matrix, then by after, every step
+// rounded, adding neighbours first. It returns false, and does nothing, without vectors or for rows
+// other than of 64 and 128. Rows are as long as before and after. rotate.FWHT is the reference.
 func Hadamard(v, before, after []float32) bool {
-	n := len(v)
+	n := len(before)
 	if !hasHadamard(n) {
 		return false
 	}
-	before, after = before[:n], after[:n]
+	rows := len(v) / n
+	if after = after[:n]; rows == 0 {
+		return true
+	}
 	if n == 64 {
-		hadamard64AVX2(&v[0], &before[0], &after[0], 1)
+		hadamard64AVX2(&v[0], &before[0], &after[0], rows)
 	} else {
-		hadamard128AVX2(&v[0], &before[0], &after[0], 1)
+		hadamard128AVX2(&v[0], &before[0], &after[0], rows)
 	}
 	return true
 }

@@ -7,11 +7,8 @@ import "math"
 func Range(v []float32) (lo, hi float32) {
 	least, most := int32(math.MaxInt32), int32(math.MinInt32)
 	if n := len(v) &^ 15; n > 0 && level >= AVX2 {
-		var ends [16]float32
-		rangeAVX2(&ends[0], &v[0], n)
-		for i := range 8 {
-			least, most = min(least, floatKey(ends[i])), max(most, floatKey(ends[8+i]))
-		}
+		rangesAVX2(&lo, &hi, &v[0], n, 1)
+		least, most = floatKey(lo), floatKey(hi)
 		v = v[n:]
 	}
 	for _, x := range v {
@@ -19,6 +16,18 @@ func Range(v []float32) (lo, hi float32) {
 		least, most = min(least, k), max(most, k)
 	}
 	return keyFloat(least), keyFloat(most)
+}
+
+// Ranges sets lo and hi to the Range of each row of v, of dim numbers.
+func Ranges(lo, hi, v []float32, dim int) {
+	hi = hi[:len(lo)]
+	if len(lo) > 0 && dim > 0 && dim%16 == 0 && level >= AVX2 {
+		rangesAVX2(&lo[0], &hi[0], &v[:len(lo)*dim][0], dim, len(lo))
+		return
+	}
+	for r := range lo {
+		lo[r], hi[r] = Range(v[r*dim : (r+1)*dim])
+	}
 }
 
 // floatKey returns an integer that orders as the number does.

@@ -61,19 +61,23 @@ func splitmix(state *uint64) uint64 {
 	return z ^ z>>31
 }
 
-// Forward rotates v in place; len(v) is the dimension.
+// Forward rotates v in place: whole vectors, one after the other.
 func (h Hadamard) Forward(v []float32) {
-	if h.block == len(v) && kern.Hadamard(v, h.sign, h.norms) {
+	dim := len(h.sign)
+	if h.block == dim && kern.Hadamard(v, h.sign, h.norms) {
 		return
 	}
-	for i, s := range h.sign {
-		v[i] *= s
-	}
-	for at := 0; at < len(v); at += h.block {
-		block := v[at : at+h.block]
-		FWHT(block)
-		for i := range block {
-			block[i] *= h.norm
+	for from := 0; from < len(v); from += dim {
+		row := v[from : from+dim]
+		for i, s := range h.sign {
+			row[i] *= s
+		}
+		for at := 0; at < dim; at += h.block {
+			block := row[at : at+h.block]
+			FWHT(block)
+			for i := range block {
+				block[i] *= h.norm
+			}
 		}
 	}
 }
@@ -94,14 +98,18 @@ func (h Hadamard) Sums(v []float32) (norm float32) {
 
 // Inverse undoes Forward up to rounding.
 func (h Hadamard) Inverse(v []float32) {
-	if h.block == len(v) && len(v) <= len(ones) && kern.Hadamard(v, ones[:len(v)], h.back) {
+	dim := len(h.sign)
+	if h.block == dim && dim <= len(ones) && kern.Hadamard(v, ones[:dim], h.back) {
 		return
 	}
-	for at := 0; at < len(v); at += h.block {
-		block := v[at : at+h.block]
-		FWHT(block)
-		for i := range block {
-			block[i] *= h.back[at+i]
+	for from := 0; from < len(v); from += dim {
+		row := v[from : from+dim]
+		for at := 0; at < dim; at += h.block {
+			block := row[at : at+h.block]
+			FWHT(block)
+			for i := range block {
+				block[i] *= h.back[at+i]
+			}
 		}
 	}
 }

@@ -90,16 +90,7 @@ func blockRanges() {
 			VPMINSD(x, least, least)
 			VPMAXSD(x, most, most)
 		}
-		for _, e := range []struct {
-			op func(...Op)
-			x  VecVirtual
-			to Register
-		}{{VPMINSD, least, lo}, {VPMAXSD, most, hi}} {
-			across(e.op, e.x)
-			keys(e.x)
-			VMOVD(e.x.AsX(), At(e.to, 0))
-			advance(e.to, 4)
-		}
+		putEnds(least, most, lo, hi)
 	})
 }
 

@@ -17,25 +17,44 @@ func keys(x VecVirtual) {
 }
 
 func ranges() {
-	Begin("rangeAVX2", "func(ends, v *float32, n int)",
-		"sets ends to the least and the greatest of n numbers, a multiple of 16, eight of each; -0 is below 0.")
-	v, x, y := Arg("v"), YMM(), YMM()
-	lo, hi := Reg(D(0x7fffffff)), Reg(D(0x80000000))
-	loop(16, func() {
-		for i, z := range []VecVirtual{x, y} {
-			VMOVDQU(At(v, 32*i), z)
-			keys(z)
-			VPMINSD(z, lo, lo)
-			VPMAXSD(z, hi, hi)
-		}
-		advance(v, 64)
-	})
-	ends := Arg("ends")
-	keys(lo)
-	keys(hi)
-	VMOVDQU(lo, At(ends, 0))
-	VMOVDQU(hi, At(ends, 32))
+	Begin("rangesAVX2", "func(lo, hi, v *float32, dim, rows int)",
+		"sets lo and hi to the least and the greatest number of each of some rows of dim, a multiple of 16; "+
+			"-0 is below 0.")
+	lo, hi, v, rows := Arg("lo"), Arg("hi"), Arg("v"), Arg("rows")
+	dim, n := Arg("dim"), GP64()
+	x, y, least, most := YMM(), YMM(), YMM(), YMM()
+	Label("row")
+	VMOVDQU(D(0x7fffffff), least)
+	VMOVDQU(D(0x80000000), most)
+	MOVQ(dim, n)
+	Label("loop")
+	for i, z := range []VecVirtual{x, y} {
+		VMOVDQU(At(v, 32*i), z)
+		keys(z)
+		VPMINSD(z, least, least)
+		VPMAXSD(z, most, most)
+	}
+	advance(v, 64)
+	SUBQ(Imm(16), n)
+	JNZ(LabelRef("loop"))
+	putEnds(least, most, lo, hi)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
 	End()
+}
+
+// putEnds writes the least and the greatest of keys, and moves on.
+func putEnds(least, most VecVirtual, lo, hi Register) {
+	for _, e := range []struct {
+		op func(...Op)
+		x  VecVirtual
+		to Register
+	}{{VPMINSD, least, lo}, {VPMAXSD, most, hi}} {
+		across(e.op, e.x)
+		keys(e.x)
+		VMOVD(e.x.AsX(), At(e.to, 0))
+		advance(e.to, 4)
+	}
 }
 
 // zeroPoints quantises a row around a zero point.
