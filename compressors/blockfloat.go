@@ -86,7 +86,7 @@ func (c *blockFloat) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	dst = growBytes(dst, s.tensors+s.scales+s.codes)
 	run := blockRun{tensors: dst[base:], scales: dst[base+s.tensors:], codes: dst[base+s.tensors+s.scales:]}
 	if c.dynamic {
-		run.next.openAfter(src, kv.K, -1)
+		run.next.begin(src, src.Heads)
 	}
 	w := rowPool.Get().(*rowScratch)
 	defer rowPool.Put(w)
@@ -103,8 +103,8 @@ func (c *blockFloat) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 // blockRun is what is left of the three runs of a payload.
 type blockRun struct {
 	tensors, scales, codes []byte
-	stream                 bool        // values are written around the caches
-	next                   layerSeeker // of the layer whose scale is to be found next
+	stream                 bool      // values are written around the caches
+	next                   topSeeker // of the layer whose scale is to be found next
 }
 
 // skip moves on by what n blocks take.
@@ -120,7 +120,6 @@ func (c *blockFloat) compressLayer(run *blockRun, w *rowScratch, src kv.Tensor, 
 				return false
 			}
 			tensor = c.format.tensorScale(amax)
-			run.next.openAfter(src, side, l)
 		}
 		putFloat(run.tensors, tensor)
 		run.tensors = run.tensors[4:]
@@ -147,13 +146,11 @@ func (c *blockFloat) compressPlane(run *blockRun, w *rowScratch, d kv.DType, pla
 	m, scale := c.format.kernel(tensor)
 	for len(plane) > 0 {
 		if dim == c.block {
-			piece := plane[:min(len(plane), blockPiece)]
-			top, n, soon, looked := m.Compress(d == kv.BF16, run.codes, run.scales, piece,
-				run.next.peek(len(piece)), scale)
+			piece := plane[:min(len(plane), seekPiece)]
+			top, n := m.Compress(d == kv.BF16, run.codes, run.scales, piece, run.next.ahead(len(piece)), scale)
 			if !d.Finite(top) {
 				return false
 			}
-			run.next.skip(looked, soon)
 			plane = plane[n*dim:]
 			run.skip(n, n*c.rowCodes(dim))
 			if n*dim == len(piece) {

@@ -117,17 +117,24 @@ func (c *fp8) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	base, size := len(dst), c.PredictedBytes(src)
 	dst = slices.Grow(dst, size)[:base+size]
 	codes, scales := dst[base:base+src.RawBytes()/2], dst[base+src.RawBytes()/2:]
+	var next topSeeker
+	switch c.unit {
+	case "tensor":
+		next.begin(src, src.Heads)
+	case "head":
+		next.begin(src, 1)
+	}
 	for _, side := range kv.Sides {
 		if src.Dim(side) == 0 {
 			continue
 		}
 		for l := range src.Layers {
-			if c.unit == "tensor" && !c.putScale(scales[:4], src.DType, absMaxLayer(src, side, l)) {
+			if c.unit == "tensor" && !c.putScale(scales[:4], src.DType, next.finish()) {
 				return dst[:base], checkFinite(src)
 			}
 			for h := range src.Heads {
 				plane := src.Plane(side, l, h)
-				if scales = c.plane(codes[:len(plane)], scales, src, side, plane); scales == nil {
+				if scales = c.plane(codes[:len(plane)], scales, src, side, plane, &next); scales == nil {
 					return dst[:base], checkFinite(src)
 				}
 				codes = codes[len(plane):]
@@ -142,19 +149,19 @@ func (c *fp8) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 
 // plane writes the codes of one head and its scales, and returns the scales that are left; nil
 // says that a value is not finite.
-func (c *fp8) plane(codes, scales []byte, t kv.Tensor, side kv.Side, plane []uint16) []byte {
+func (c *fp8) plane(codes, scales []byte, t kv.Tensor, side kv.Side, plane []uint16, next *topSeeker) []byte {
 	switch c.unit {
 	case "none":
 		if !c.format.Cast(t.DType, codes, plane) {
 			return nil
 		}
 	case "tensor":
-		c.format.Scale(t.DType, codes, plane, inverse(scales))
+		c.scale(t.DType, codes, plane, inverse(scales), next)
 	case "head":
-		if !c.putScale(scales, t.DType, quant.AbsMax(plane)) {
+		if !c.putScale(scales, t.DType, next.finish()) {
 			return nil
 		}
-		c.format.Scale(t.DType, codes, plane, inverse(scales))
+		c.scale(t.DType, codes, plane, inverse(scales), next)
 		scales = scales[4:]
 	case "token":
 		if !c.format.ScaleRows(t.DType, codes, scales, plane, t.Dim(side), quant.Measured) {
@@ -165,12 +172,13 @@ func (c *fp8) plane(codes, scales []byte, t kv.Tensor, side kv.Side, plane []uin
 	return scales
 }
 
-func absMaxLayer(t kv.Tensor, side kv.Side, layer int) uint16 {
-	var top uint16
-	for h := range t.Heads {
-		top = max(top, quant.AbsMax(t.Plane(side, layer, h)))
+// scale writes codes of one head under a scale, and seeks through as much of what is next.
+func (c *fp8) scale(d kv.DType, codes []byte, plane []uint16, inv float32, next *topSeeker) {
+	for len(plane) > 0 {
+		n := min(len(plane), seekPiece)
+		c.format.ScaleAhead(d, codes[:n], plane[:n], next.ahead(n), inv)
+		codes, plane = codes[n:], plane[n:]
 	}
-	return top
 }
 
 // putScale writes the scale for a largest magnitude; it returns false if that is not finite.

@@ -152,6 +152,7 @@ func TestScalesOfLayersAgreeWithVectors(t *testing.T) {
 			{Layers: 3, Heads: 2, Tokens: 300, KeyDim: 128, ValueDim: 48},
 			{Layers: 2, Heads: 3, Tokens: 150, KeyDim: 32, ValueDim: 160},
 			{Layers: 1, Heads: 1, Tokens: 1100, ValueDim: 16},
+			{Layers: 2, Heads: 3, Tokens: 70, KeyDim: 128, ValueDim: 128},
 		} {
 			src, r := kv.New(shape, d), codectest.Rand(7)
 			for _, side := range kv.Sides {
@@ -165,7 +166,8 @@ func TestScalesOfLayersAgreeWithVectors(t *testing.T) {
 					}
 				}
 			}
-			for _, spec := range []string{"nvfp4", "nvfp4:scale=static", "nvfp4_4over6"} {
+			for _, spec := range []string{"nvfp4", "nvfp4:scale=static", "nvfp4_4over6",
+				"fp8_e4m3:scale=tensor", "fp8_e4m3:scale=head", "fp8_e5m2:scale=tensor"} {
 				checkVectors(t, spec, src, nil)
 			}
 		}

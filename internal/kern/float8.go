@@ -32,10 +32,13 @@ func (f Float8) Cast(bf16 bool, dst []byte, src []uint16) (top uint16, n int) {
 }
 
 // Scale sets dst to the codes nearest to src·inv, ties to even. No product may be beyond the largest
-// number by more than a rounding of float32.
-func (f Float8) Scale(bf16 bool, dst []byte, src []uint16, inv float32) (n int) {
+// number by more than a rounding of float32. It may search ahead.
+func (f Float8) Scale(bf16 bool, dst []byte, src []uint16, ahead *Ahead, inv float32) (n int) {
 	if n = len(src) &^ 31; n == 0 || level < AVX2 {
 		return 0
+	}
+	if f == E4M3 && n >= 128 && inv >= 0x1p-112 && (bf16 || inv <= 0x1p15) && vbmi() {
+		return scale512(bf16, dst, src, ahead, inv)
 	}
 	switch wide := inv > 0x1p15; { // times 2^112, by which binary16 is read too small, is no number
 	case f == E4M3 && bf16:
@@ -50,6 +53,21 @@ func (f Float8) Scale(bf16 bool, dst []byte, src []uint16, inv float32) (n int) 
 		scaleWideE5M2F16AVX2(&dst[0], &src[0], n, inv)
 	default:
 		scaleE5M2F16AVX2(&dst[0], &src[0], n, inv*0x1p112)
+	}
+	return n
+}
+
+func scale512(bf16 bool, dst []byte, src []uint16, ahead *Ahead, inv float32) int {
+	n := len(src) &^ 127
+	later, step := ahead.at(n)
+	var u uint32
+	if bf16 {
+		u = scaleE4M3BF16AVX512(&dst[0], &src[0], later, step, n, inv*0x1p-13)
+	} else {
+		u = scaleE4M3F16AVX512(&dst[0], &src[0], later, step, n, inv*0x1p99)
+	}
+	if later != nil {
+		ahead.skip(n, u)
 	}
 	return n
 }

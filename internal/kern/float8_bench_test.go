@@ -17,7 +17,7 @@ func BenchmarkFloat8(b *testing.B) {
 	}
 	for i, t := range []string{"f16", "bf16"} {
 		run("cast/"+t, func() { E4M3.Cast(i == 1, codes, src) })
-		run("scale/"+t, func() { E4M3.Scale(i == 1, codes, src, 1.3) })
+		run("scale/"+t, func() { E4M3.Scale(i == 1, codes, src, nil, 1.3) })
 		run("scalerows/"+t, func() { E4M3.ScaleRows(i == 1, codes, scales, src, 128, RowScales{}) })
 		run("absmax/"+t, func() { AbsMaxBits(src) })
 		E4M3.ScaleRows(i == 1, codes, scales, src, 128, RowScales{})

@@ -87,3 +87,11 @@ func nearestRowsBF16AVX2(_, _ *byte, _ *uint16, _, _ int, _, _ float32) (top uin
 func restoreInt8BF16AVX2(_ *uint16, _, _ *byte, _, _ int, _ uint32) (left int) {
 	panic("kern: no vector kernels")
 }
+
+func scaleE4M3F16AVX512(*byte, *uint16, *uint16, int, int, float32) uint32 {
+	panic("kern: no vector kernels")
+}
+
+func scaleE4M3BF16AVX512(*byte, *uint16, *uint16, int, int, float32) uint32 {
+	panic("kern: no vector kernels")
+}

@@ -34,33 +34,30 @@ type MicroScale struct {
 }
 
 // Compress writes the scales and codes of the front part of src, and returns the greatest pattern
-// there without its sign and how many blocks it did. It may stop early.
-//
-// It may also look at what is to come: looked is how many values of ahead, from the first, it did,
-// and soon the greatest pattern of these without its sign.
-func (m Micro) Compress(bf16 bool, codes, scales []byte, src, ahead []uint16, s MicroScale) (top uint16,
-	blocks int, soon uint16, looked int) {
+// there without its sign and how many blocks it did. It may stop early, and may search ahead.
+func (m Micro) Compress(bf16 bool, codes, scales []byte, src []uint16, ahead *Ahead, s MicroScale) (top uint16,
+	blocks int) {
 	if blocks = len(src) / m.Size() &^ 7; blocks == 0 || level < AVX2 {
-		return 0, 0, 0, 0
+		return 0, 0
 	}
 	_, _ = codes[blocks*m.CodeBytes()-1], scales[blocks-1]
 	for done := 0; ; {
-		var most, next uint16
-		n, did, saw := blocks-done, 0, 0
+		var most uint16
+		n, did := blocks-done, 0
 		to, under, from := codes[done*m.CodeBytes():], scales[done:], src[done*m.Size():]
 		if n >= 16 && vbmi() {
-			most, did, next, saw = m.compress512(bf16, to, under, from, ahead[looked:], n&^15, s)
-			top, soon, looked = max(top, most), max(soon, next), looked+saw
+			most, did = m.compress512(bf16, to, under, from, ahead, n&^15, s)
+			top = max(top, most)
 			n = min(n, 16) // the few that it would not do, or is done with
 		}
 		if did == 0 && n > 0 {
 			most, did = m.compress256(bf16, to, under, from, n, s)
 			if top = max(top, most); did < n {
-				return top, done + did, soon, looked
+				return top, done + did
 			}
 		}
 		if done += did; done == blocks {
-			return top, done, soon, looked
+			return top, done
 		}
 	}
 }
@@ -95,42 +92,43 @@ func (m Micro) compress256(bf16 bool, codes, scales []byte, src []uint16, blocks
 	return uint16(t), blocks - left
 }
 
-func (m Micro) compress512(bf16 bool, codes, scales []byte, src, ahead []uint16, blocks int,
-	s MicroScale) (top uint16, done int, soon uint16, looked int) {
+func (m Micro) compress512(bf16 bool, codes, scales []byte, src []uint16, ahead *Ahead, blocks int,
+	s MicroScale) (top uint16, done int) {
 	down := math.Float32frombits(s.Down << 23)
 	var later *uint16
-	if len(ahead) >= m.Size()*blocks && m <= FourSix {
-		later = &ahead[0]
+	step := 0
+	if m <= FourSix {
+		later, step = ahead.at(m.Size() * blocks)
 	}
 	c, e, p := &codes[0], &scales[0], &src[0]
 	var left int
 	var t, u uint32
 	switch {
 	case m == NVFP4 && bf16:
-		left, t, u = compressNVFP4BF16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressNVFP4BF16AVX512(c, e, p, later, step, blocks, s.Tensor, s.Limit)
 	case m == NVFP4:
-		left, t, u = compressNVFP4F16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressNVFP4F16AVX512(c, e, p, later, step, blocks, s.Tensor, s.Limit)
 	case m == FourSix && bf16:
-		left, t, u = compressFourSixBF16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressFourSixBF16AVX512(c, e, p, later, step, blocks, s.Tensor, s.Limit)
 	case m == FourSix:
-		left, t, u = compressFourSixF16AVX512(c, e, p, later, blocks, s.Tensor, s.Limit)
+		left, t, u = compressFourSixF16AVX512(c, e, p, later, step, blocks, s.Tensor, s.Limit)
 	case m == MXFP4 && bf16:
-		left, t, u = compressMXFP4BF16AVX512(c, e, p, nil, blocks, down, s.Limit)
+		left, t, u = compressMXFP4BF16AVX512(c, e, p, nil, 0, blocks, down, s.Limit)
 	case m == MXFP4:
-		left, t, u = compressMXFP4F16AVX512(c, e, p, nil, blocks, down, s.Limit)
+		left, t, u = compressMXFP4F16AVX512(c, e, p, nil, 0, blocks, down, s.Limit)
 	case m == MXFP8 && bf16:
-		left, t, u = compressMXFP8BF16AVX512(c, e, p, nil, blocks, down, s.Limit)
+		left, t, u = compressMXFP8BF16AVX512(c, e, p, nil, 0, blocks, down, s.Limit)
 	case m == MXFP8:
-		left, t, u = compressMXFP8F16AVX512(c, e, p, nil, blocks, down, s.Limit)
+		left, t, u = compressMXFP8F16AVX512(c, e, p, nil, 0, blocks, down, s.Limit)
 	case bf16:
-		left, t, u = compressFP4BF16AVX512(c, e, p, nil, blocks, down, s.Limit)
+		left, t, u = compressFP4BF16AVX512(c, e, p, nil, 0, blocks, down, s.Limit)
 	default:
-		left, t, u = compressFP4F16AVX512(c, e, p, nil, blocks, down, s.Limit)
+		left, t, u = compressFP4F16AVX512(c, e, p, nil, 0, blocks, down, s.Limit)
 	}
 	if done = blocks - left; later != nil {
-		looked = m.Size() * done
+		ahead.skip(m.Size()*done, u)
 	}
-	return uint16(t), done, uint16(u), looked
+	return uint16(t), done
 }
 
 // Restore sets the front part of dst to the patterns of blocks and returns how many these are. It

@@ -2,14 +2,16 @@
 
 #include "textflag.h"
 
-// func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressNVFP4F16AVX512(SB), NOSPLIT, $512-64
+TEXT ·compressNVFP4F16AVX512(SB), NOSPLIT, $512-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), DX
 	MOVQ      scales+8(FP), BX
-	MOVQ      blocks+32(FP), SI
+	MOVQ      blocks+40(FP), SI
+	MOVQ      step+32(FP), R11
+	LEAQ      (R11)(R11*2), R12
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R10, R10
@@ -38,7 +40,7 @@ chunk:
 	MOVQ $0x00000080, R8
 
 size:
-	MOVQ AX, R11
+	MOVQ AX, R13
 	XORQ DI, DI
 	XORL R9, R9
 
@@ -78,8 +80,8 @@ search:
 	VMOVDQU64    micro512Const17<>+0(SB), Z19
 	VPERMW       Z18, Z19, Z18
 	VCVTPH2PS    Y18, Z18
-	VBROADCASTSS limit+44(FP), Z19
-	VBROADCASTSS tensor+40(FP), Z20
+	VBROADCASTSS limit+52(FP), Z19
+	VBROADCASTSS tensor+48(FP), Z20
 	VDIVPS       Z19, Z18, Z19
 	VMINPS       micro512Const18<>+0(SB), Z19, Z19
 	VPANDD       micro512Const19<>+0(SB), Z19, Z21
@@ -95,19 +97,19 @@ search:
 	VDIVPS.Z     Z22, Z20, K1, Z20
 	VPSUBD       micro512Const23<>+0(SB), Z20, Z21
 	VPCMPUD      $0x05, micro512Const24<>+0(SB), Z21, K1, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z4, Z20, Z20
 	VPMOVDB      Z19, (BX)
 	ADDQ         $0x10, BX
 	KNOTW        K1, K1
-	KMOVW        K1, R12
-	ORL          R12, R9
+	KMOVW        K1, R14
+	ORL          R14, R9
 	VMULPS       Z20, Z18, Z18
 	VCMPPS       $0x05, micro512Const25<>+0(SB), Z18, K1
-	KMOVW        K1, R12
-	ORL          R12, R9
+	KMOVW        K1, R14
+	ORL          R14, R9
 	VMOVUPS      Z20, (SP)(DI*4)
 	ADDQ         $0x00000200, AX
 	ADDQ         $0x10, DI
@@ -115,7 +117,7 @@ search:
 	JNE          search
 
 searched:
-	MOVQ  R11, AX
+	MOVQ  R13, AX
 	XORQ  DI, DI
 	SUBQ  R8, SI
 	TESTL R9, R9
@@ -146,7 +148,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      64(CX), Z2, Z19
+	VPANDD      (CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z11, Z19
 	VMOVDQU64   64(AX), Z20
@@ -169,7 +171,7 @@ encodeAhead:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, (DX)
-	VPANDD      128(CX), Z2, Z19
+	VPANDD      (CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z12, Z19
 	VMOVDQU64   128(AX), Z20
@@ -189,7 +191,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      192(CX), Z2, Z19
+	VPANDD      (CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z13, Z19
 	VMOVDQU64   192(AX), Z20
@@ -212,7 +214,7 @@ encodeAhead:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 32(DX)
-	VPANDD      256(CX), Z2, Z19
+	VPANDD      64(CX), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z14, Z19
 	VMOVDQU64   256(AX), Z20
@@ -232,7 +234,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      320(CX), Z2, Z19
+	VPANDD      64(CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z15, Z19
 	VMOVDQU64   320(AX), Z20
@@ -255,7 +257,7 @@ encodeAhead:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 64(DX)
-	VPANDD      384(CX), Z2, Z19
+	VPANDD      64(CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z16, Z19
 	VMOVDQU64   384(AX), Z20
@@ -275,7 +277,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      448(CX), Z2, Z19
+	VPANDD      64(CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z17, Z18
 	VMOVDQU64   448(AX), Z19
@@ -299,7 +301,7 @@ encodeAhead:
 	VPERMI2B    Z20, Z21, Z18
 	VMOVDQU32   Y18, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -503,7 +505,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      64(CX), Z2, Z19
+	VPANDD      (CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z11, Z19
 	VMOVDQU64   64(AX), Z20
@@ -531,7 +533,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, (DX)
-	VPANDD      128(CX), Z2, Z19
+	VPANDD      (CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z12, Z19
 	VMOVDQU64   128(AX), Z20
@@ -556,7 +558,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      192(CX), Z2, Z19
+	VPANDD      (CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z13, Z19
 	VMOVDQU64   192(AX), Z20
@@ -584,7 +586,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 32(DX)
-	VPANDD      256(CX), Z2, Z19
+	VPANDD      64(CX), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z14, Z19
 	VMOVDQU64   256(AX), Z20
@@ -609,7 +611,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      320(CX), Z2, Z19
+	VPANDD      64(CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z15, Z19
 	VMOVDQU64   320(AX), Z20
@@ -637,7 +639,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 64(DX)
-	VPANDD      384(CX), Z2, Z19
+	VPANDD      64(CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z16, Z19
 	VMOVDQU64   384(AX), Z20
@@ -662,7 +664,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      448(CX), Z2, Z19
+	VPANDD      64(CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z17, Z18
 	VMOVDQU64   448(AX), Z19
@@ -691,7 +693,7 @@ encodeAheadCarefully:
 	VPERMI2B    Z20, Z21, Z18
 	VMOVDQU32   Y18, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -916,7 +918,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          SI, left+48(FP)
+	MOVQ          SI, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -927,7 +929,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -938,7 +940,7 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
@@ -1482,14 +1484,16 @@ DATA micro512Const29<>+56(SB)/4, $0x36400000
 DATA micro512Const29<>+60(SB)/4, $0x36400000
 GLOBL micro512Const29<>(SB), RODATA|NOPTR, $64
 
-// func compressFourSixF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressFourSixF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressFourSixF16AVX512(SB), NOSPLIT, $640-64
+TEXT ·compressFourSixF16AVX512(SB), NOSPLIT, $640-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), DX
 	MOVQ      scales+8(FP), BX
-	MOVQ      blocks+32(FP), SI
+	MOVQ      blocks+40(FP), SI
+	MOVQ      step+32(FP), R11
+	LEAQ      (R11)(R11*2), R12
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R10, R10
@@ -1518,7 +1522,7 @@ chunk:
 	MOVQ $0x00000020, R8
 
 size:
-	MOVQ AX, R11
+	MOVQ AX, R13
 	XORQ DI, DI
 	XORL R9, R9
 
@@ -1558,8 +1562,8 @@ search:
 	VMOVDQU64    micro512Const17<>+0(SB), Z19
 	VPERMW       Z18, Z19, Z18
 	VCVTPH2PS    Y18, Z18
-	VBROADCASTSS tensor+40(FP), Z19
-	VBROADCASTSS limit+44(FP), Z20
+	VBROADCASTSS tensor+48(FP), Z19
+	VBROADCASTSS limit+52(FP), Z20
 	VDIVPS       Z20, Z18, Z21
 	VMINPS       micro512Const18<>+0(SB), Z21, Z21
 	VPANDD       micro512Const19<>+0(SB), Z21, Z20
@@ -1575,8 +1579,8 @@ search:
 	VDIVPS.Z     Z23, Z22, K1, Z22
 	VPSUBD       micro512Const23<>+0(SB), Z22, Z20
 	VPCMPUD      $0x05, micro512Const24<>+0(SB), Z20, K1, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z4, Z22, Z22
 	VMULPS       micro512Const30<>+0(SB), Z19, Z20
@@ -1595,27 +1599,27 @@ search:
 	VDIVPS.Z     Z24, Z19, K2, Z19
 	VPSUBD       micro512Const23<>+0(SB), Z19, Z23
 	VPCMPUD      $0x05, micro512Const24<>+0(SB), Z23, K2, K3
-	KMOVW        K3, R12
-	TESTL        R12, R12
+	KMOVW        K3, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z4, Z19, Z19
 	KXORW        K1, K2, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z22, Z18, Z23
 	VCMPPS       $0x05, micro512Const25<>+0(SB), Z23, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z19, Z18, Z18
 	VCMPPS       $0x05, micro512Const25<>+0(SB), Z18, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	KNOTW        K1, K2
-	KMOVW        K2, R12
-	ORL          R12, R9
+	KMOVW        K2, R14
+	ORL          R14, R9
 	VMULPS       Z24, Z22, Z18
 	VMULPS       micro512Const31<>+0(SB), Z18, Z18
 	VMULPS       Z18, Z18, Z18
@@ -1630,7 +1634,7 @@ search:
 	JNE          search
 
 searched:
-	MOVQ R11, AX
+	MOVQ R13, AX
 	XORQ DI, DI
 
 choose:
@@ -1988,8 +1992,8 @@ choose:
 	VPANDD       micro512Const34<>+0(SB), Z18, Z18
 	VPTESTMD     Z20, Z20, K1
 	VCMPPS       $0x1a, micro512Const33<>+0(SB), Z18, K1, K1
-	KMOVW        K1, R12
-	TESTL        R12, R12
+	KMOVW        K1, R14
+	TESTL        R14, R14
 	JNZ          unclear
 	VMOVDQU32    256(SP)(DI*4), K2, Z19
 	VPMOVDB      Z19, (BX)
@@ -2002,7 +2006,7 @@ choose:
 	JNE          choose
 
 chosen:
-	MOVQ  R11, AX
+	MOVQ  R13, AX
 	XORQ  DI, DI
 	SUBQ  R8, SI
 	TESTL R9, R9
@@ -2033,7 +2037,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      64(CX), Z2, Z19
+	VPANDD      (CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z11, Z19
 	VMOVDQU64   64(AX), Z20
@@ -2056,7 +2060,7 @@ encodeAhead:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, (DX)
-	VPANDD      128(CX), Z2, Z19
+	VPANDD      (CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z12, Z19
 	VMOVDQU64   128(AX), Z20
@@ -2076,7 +2080,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      192(CX), Z2, Z19
+	VPANDD      (CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z13, Z19
 	VMOVDQU64   192(AX), Z20
@@ -2099,7 +2103,7 @@ encodeAhead:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 32(DX)
-	VPANDD      256(CX), Z2, Z19
+	VPANDD      64(CX), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z14, Z19
 	VMOVDQU64   256(AX), Z20
@@ -2119,7 +2123,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      320(CX), Z2, Z19
+	VPANDD      64(CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z15, Z19
 	VMOVDQU64   320(AX), Z20
@@ -2142,7 +2146,7 @@ encodeAhead:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 64(DX)
-	VPANDD      384(CX), Z2, Z19
+	VPANDD      64(CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z16, Z19
 	VMOVDQU64   384(AX), Z20
@@ -2162,7 +2166,7 @@ encodeAhead:
 	VPADDD      Z22, Z21, Z21
 	VPTERNLOGD  $0xf8, Z8, Z20, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      448(CX), Z2, Z19
+	VPANDD      64(CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z17, Z18
 	VMOVDQU64   448(AX), Z19
@@ -2186,7 +2190,7 @@ encodeAhead:
 	VPERMI2B    Z20, Z21, Z18
 	VMOVDQU32   Y18, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -2390,7 +2394,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      64(CX), Z2, Z19
+	VPANDD      (CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z11, Z19
 	VMOVDQU64   64(AX), Z20
@@ -2418,7 +2422,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, (DX)
-	VPANDD      128(CX), Z2, Z19
+	VPANDD      (CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z12, Z19
 	VMOVDQU64   128(AX), Z20
@@ -2443,7 +2447,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      192(CX), Z2, Z19
+	VPANDD      (CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z13, Z19
 	VMOVDQU64   192(AX), Z20
@@ -2471,7 +2475,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 32(DX)
-	VPANDD      256(CX), Z2, Z19
+	VPANDD      64(CX), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z14, Z19
 	VMOVDQU64   256(AX), Z20
@@ -2496,7 +2500,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      320(CX), Z2, Z19
+	VPANDD      64(CX)(R11*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z15, Z19
 	VMOVDQU64   320(AX), Z20
@@ -2524,7 +2528,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z9, Z19
 	VPERMI2B    Z22, Z21, Z19
 	VMOVDQU32   Y19, 64(DX)
-	VPANDD      384(CX), Z2, Z19
+	VPANDD      64(CX)(R11*2), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z16, Z19
 	VMOVDQU64   384(AX), Z20
@@ -2549,7 +2553,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z19, Z19, K1
 	VPTERNLOGD  $0xf8, Z8, Z20, K1, Z21
 	VPMADDWD    Z6, Z21, Z21
-	VPANDD      448(CX), Z2, Z19
+	VPANDD      64(CX)(R12*1), Z2, Z19
 	VPMAXUW     Z19, Z1, Z1
 	VPERMPS     Z18, Z17, Z18
 	VMOVDQU64   448(AX), Z19
@@ -2578,7 +2582,7 @@ encodeAheadCarefully:
 	VPERMI2B    Z20, Z21, Z18
 	VMOVDQU32   Y18, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -2810,7 +2814,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          SI, left+48(FP)
+	MOVQ          SI, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -2821,7 +2825,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -2832,7 +2836,7 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
@@ -2926,14 +2930,16 @@ DATA micro512Const34<>+56(SB)/4, $0x7fffffff
 DATA micro512Const34<>+60(SB)/4, $0x7fffffff
 GLOBL micro512Const34<>(SB), RODATA|NOPTR, $64
 
-// func compressMXFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressMXFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressMXFP4F16AVX512(SB), NOSPLIT, $256-64
+TEXT ·compressMXFP4F16AVX512(SB), NOSPLIT, $256-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), CX
 	MOVQ      scales+8(FP), DX
-	MOVQ      blocks+32(FP), BX
+	MOVQ      blocks+40(FP), BX
+	MOVQ      step+32(FP), SI
+	LEAQ      (SI)(SI*2), SI
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R9, R9
@@ -3027,11 +3033,11 @@ search:
 	VPERMW       Z10, Z11, Z10
 	VCVTPH2PS    Y10, Z10
 	VPANDD       micro512Const19<>+0(SB), Z10, Z11
-	VBROADCASTSS tensor+40(FP), Z12
+	VBROADCASTSS tensor+48(FP), Z12
 	VPSUBD       Z12, Z11, Z11
 	VPMAXSD      micro512Const35<>+0(SB), Z11, Z11
 	VPMAXSD      micro512Const36<>+0(SB), Z11, Z12
-	VBROADCASTSS limit+44(FP), Z13
+	VBROADCASTSS limit+52(FP), Z13
 	VMULPS       Z13, Z12, Z12
 	VCMPPS       $0x01, Z10, Z12, K1
 	VPSRLD       $0x17, Z11, Z11
@@ -3800,7 +3806,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          BX, left+48(FP)
+	MOVQ          BX, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -3811,7 +3817,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -3822,7 +3828,7 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
@@ -3934,14 +3940,16 @@ DATA micro512Const40<>+56(SB)/4, $0x47800000
 DATA micro512Const40<>+60(SB)/4, $0x47800000
 GLOBL micro512Const40<>(SB), RODATA|NOPTR, $64
 
-// func compressMXFP8F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressMXFP8F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI
-TEXT ·compressMXFP8F16AVX512(SB), NOSPLIT, $256-64
+TEXT ·compressMXFP8F16AVX512(SB), NOSPLIT, $256-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), CX
 	MOVQ      scales+8(FP), DX
-	MOVQ      blocks+32(FP), BX
+	MOVQ      blocks+40(FP), BX
+	MOVQ      step+32(FP), SI
+	LEAQ      (SI)(SI*2), SI
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R9, R9
@@ -4038,11 +4046,11 @@ search:
 	VPERMW       Z13, Z14, Z13
 	VCVTPH2PS    Y13, Z13
 	VPANDD       micro512Const19<>+0(SB), Z13, Z14
-	VBROADCASTSS tensor+40(FP), Z15
+	VBROADCASTSS tensor+48(FP), Z15
 	VPSUBD       Z15, Z14, Z14
 	VPMAXSD      micro512Const35<>+0(SB), Z14, Z14
 	VPMAXSD      micro512Const36<>+0(SB), Z14, Z15
-	VBROADCASTSS limit+44(FP), Z16
+	VBROADCASTSS limit+52(FP), Z16
 	VMULPS       Z16, Z15, Z15
 	VCMPPS       $0x01, Z13, Z15, K1
 	VPSRLD       $0x17, Z14, Z14
@@ -4843,7 +4851,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          BX, left+48(FP)
+	MOVQ          BX, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -4854,7 +4862,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -4865,7 +4873,7 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
@@ -5103,14 +5111,16 @@ DATA micro512Const53<>+56(SB)/4, $0x3d600000
 DATA micro512Const53<>+60(SB)/4, $0x3d600000
 GLOBL micro512Const53<>(SB), RODATA|NOPTR, $64
 
-// func compressFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressFP4F16AVX512(SB), NOSPLIT, $512-64
+TEXT ·compressFP4F16AVX512(SB), NOSPLIT, $512-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), CX
 	MOVQ      scales+8(FP), DX
-	MOVQ      blocks+32(FP), BX
+	MOVQ      blocks+40(FP), BX
+	MOVQ      step+32(FP), SI
+	LEAQ      (SI)(SI*2), SI
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R9, R9
@@ -5180,11 +5190,11 @@ search:
 	VPERMW       Z18, Z19, Z18
 	VCVTPH2PS    Y18, Z18
 	VPANDD       micro512Const19<>+0(SB), Z18, Z19
-	VBROADCASTSS tensor+40(FP), Z20
+	VBROADCASTSS tensor+48(FP), Z20
 	VPSUBD       Z20, Z19, Z19
 	VPMAXSD      micro512Const54<>+0(SB), Z19, Z19
 	VPMAXSD      micro512Const36<>+0(SB), Z19, Z20
-	VBROADCASTSS limit+44(FP), Z21
+	VBROADCASTSS limit+52(FP), Z21
 	VMULPS       Z21, Z20, Z20
 	VCMPPS       $0x01, Z18, Z20, K1
 	VPSRLD       $0x17, Z19, Z19
@@ -5613,7 +5623,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          BX, left+48(FP)
+	MOVQ          BX, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -5624,7 +5634,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -5635,7 +5645,7 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
@@ -5692,6 +5702,225 @@ DATA micro512Const56<>+52(SB)/4, $0x3f800800
 DATA micro512Const56<>+56(SB)/4, $0x3f800800
 DATA micro512Const56<>+60(SB)/4, $0x3f800800
 GLOBL micro512Const56<>(SB), RODATA|NOPTR, $64
+
+// func scaleE4M3F16AVX512(dst *byte, src *uint16, ahead *uint16, step int, n int, inv float32) (soon uint32)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI
+TEXT ·scaleE4M3F16AVX512(SB), NOSPLIT, $0-52
+	MOVQ         src+8(FP), AX
+	MOVQ         ahead+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         n+32(FP), BX
+	MOVQ         step+24(FP), SI
+	LEAQ         (SI)(SI*2), DI
+	VPXORD       Z0, Z0, Z0
+	VMOVDQU64    micro512Const0<>+0(SB), Z1
+	VMOVDQU64    micro512Const1<>+0(SB), Z2
+	VMOVDQU64    micro512Const2<>+0(SB), Z2
+	VMOVDQU64    micro512Const41<>+0(SB), Z3
+	VMOVDQU64    micro512Const42<>+0(SB), Z4
+	VMOVDQU64    micro512Const43<>+0(SB), Z5
+	VMOVDQU64    micro512Const44<>+0(SB), Z6
+	VMOVDQU64    micro512Const45<>+0(SB), Z7
+	VMOVDQU64    micro512Const46<>+0(SB), Z8
+	VMOVDQU64    micro512Const47<>+0(SB), Z9
+	VMOVDQU64    micro512Const48<>+0(SB), Z10
+	VMOVDQU64    micro512Const49<>+0(SB), Z11
+	VBROADCASTSS inv+40(FP), Z12
+	CMPQ         CX, $0x00
+	JEQ          here
+
+ahead:
+	VPANDD         (CX), Z1, Z13
+	VPMAXUW        Z13, Z0, Z0
+	VMOVDQU64      (AX), Z13
+	VPANDD         Z1, Z13, Z15
+	VPMADDWD       micro512Const27<>+0(SB), Z15, Z14
+	VPMADDWD       micro512Const28<>+0(SB), Z15, Z15
+	VMULPS         Z12, Z14, Z14
+	VPANDD         Z2, Z14, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z14
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z15
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z14, Z14
+	VPMADDWD       Z6, Z15, Z15
+	VPTERNLOGD     $0xea, Z15, Z7, Z14
+	VPTERNLOGD     $0xf8, Z9, Z13, Z14
+	VPMULTISHIFTQB Z14, Z10, Z14
+	VPANDD         (CX)(SI*1), Z1, Z13
+	VPMAXUW        Z13, Z0, Z0
+	VMOVDQU64      64(AX), Z13
+	VPANDD         Z1, Z13, Z16
+	VPMADDWD       micro512Const27<>+0(SB), Z16, Z15
+	VPMADDWD       micro512Const28<>+0(SB), Z16, Z16
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z15
+	VMULPS         Z12, Z16, Z16
+	VPANDD         Z2, Z16, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z16
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z15, Z15
+	VPMADDWD       Z6, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z7, Z15
+	VPTERNLOGD     $0xf8, Z9, Z13, Z15
+	VPMULTISHIFTQB Z15, Z10, Z15
+	VMOVDQA64      Z11, Z13
+	VPERMI2B       Z15, Z14, Z13
+	VMOVDQU64      Z13, (DX)
+	VPANDD         (CX)(SI*2), Z1, Z13
+	VPMAXUW        Z13, Z0, Z0
+	VMOVDQU64      128(AX), Z13
+	VPANDD         Z1, Z13, Z15
+	VPMADDWD       micro512Const27<>+0(SB), Z15, Z14
+	VPMADDWD       micro512Const28<>+0(SB), Z15, Z15
+	VMULPS         Z12, Z14, Z14
+	VPANDD         Z2, Z14, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z14
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z15
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z14, Z14
+	VPMADDWD       Z6, Z15, Z15
+	VPTERNLOGD     $0xea, Z15, Z7, Z14
+	VPTERNLOGD     $0xf8, Z9, Z13, Z14
+	VPMULTISHIFTQB Z14, Z10, Z14
+	VPANDD         (CX)(DI*1), Z1, Z13
+	VPMAXUW        Z13, Z0, Z0
+	VMOVDQU64      192(AX), Z13
+	VPANDD         Z1, Z13, Z16
+	VPMADDWD       micro512Const27<>+0(SB), Z16, Z15
+	VPMADDWD       micro512Const28<>+0(SB), Z16, Z16
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z15
+	VMULPS         Z12, Z16, Z16
+	VPANDD         Z2, Z16, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z16
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z15, Z15
+	VPMADDWD       Z6, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z7, Z15
+	VPTERNLOGD     $0xf8, Z9, Z13, Z15
+	VPMULTISHIFTQB Z15, Z10, Z15
+	VMOVDQA64      Z11, Z13
+	VPERMI2B       Z15, Z14, Z13
+	VMOVDQU64      Z13, 64(DX)
+	ADDQ           $0x00000080, DX
+	ADDQ           $0x00000040, CX
+	ADDQ           $0x00000100, AX
+	SUBQ           $0x00000080, BX
+	JNZ            ahead
+	JMP            done
+
+here:
+	VMOVDQU64      (AX), Z13
+	VPANDD         Z1, Z13, Z15
+	VPMADDWD       micro512Const27<>+0(SB), Z15, Z14
+	VPMADDWD       micro512Const28<>+0(SB), Z15, Z15
+	VMULPS         Z12, Z14, Z14
+	VPANDD         Z2, Z14, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z14
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z15
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z14, Z14
+	VPMADDWD       Z6, Z15, Z15
+	VPTERNLOGD     $0xea, Z15, Z7, Z14
+	VPTERNLOGD     $0xf8, Z9, Z13, Z14
+	VPMULTISHIFTQB Z14, Z10, Z14
+	VMOVDQU64      64(AX), Z13
+	VPANDD         Z1, Z13, Z16
+	VPMADDWD       micro512Const27<>+0(SB), Z16, Z15
+	VPMADDWD       micro512Const28<>+0(SB), Z16, Z16
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z15
+	VMULPS         Z12, Z16, Z16
+	VPANDD         Z2, Z16, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z16
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z15, Z15
+	VPMADDWD       Z6, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z7, Z15
+	VPTERNLOGD     $0xf8, Z9, Z13, Z15
+	VPMULTISHIFTQB Z15, Z10, Z15
+	VMOVDQA64      Z11, Z13
+	VPERMI2B       Z15, Z14, Z13
+	VMOVDQU64      Z13, (DX)
+	VMOVDQU64      128(AX), Z13
+	VPANDD         Z1, Z13, Z15
+	VPMADDWD       micro512Const27<>+0(SB), Z15, Z14
+	VPMADDWD       micro512Const28<>+0(SB), Z15, Z15
+	VMULPS         Z12, Z14, Z14
+	VPANDD         Z2, Z14, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z14
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z16
+	VRANGEPS       $0x03, Z3, Z16, Z16
+	VFMADD231PS    Z4, Z16, Z15
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z14, Z14
+	VPMADDWD       Z6, Z15, Z15
+	VPTERNLOGD     $0xea, Z15, Z7, Z14
+	VPTERNLOGD     $0xf8, Z9, Z13, Z14
+	VPMULTISHIFTQB Z14, Z10, Z14
+	VMOVDQU64      192(AX), Z13
+	VPANDD         Z1, Z13, Z16
+	VPMADDWD       micro512Const27<>+0(SB), Z16, Z15
+	VPMADDWD       micro512Const28<>+0(SB), Z16, Z16
+	VMULPS         Z12, Z15, Z15
+	VPANDD         Z2, Z15, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z15
+	VMULPS         Z12, Z16, Z16
+	VPANDD         Z2, Z16, Z17
+	VRANGEPS       $0x03, Z3, Z17, Z17
+	VFMADD231PS    Z4, Z17, Z16
+	VPSRLVW        Z8, Z13, Z13
+	VPMADDWD       Z5, Z15, Z15
+	VPMADDWD       Z6, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z7, Z15
+	VPTERNLOGD     $0xf8, Z9, Z13, Z15
+	VPMULTISHIFTQB Z15, Z10, Z15
+	VMOVDQA64      Z11, Z13
+	VPERMI2B       Z15, Z14, Z13
+	VMOVDQU64      Z13, 64(DX)
+	ADDQ           $0x00000080, DX
+	ADDQ           $0x00000100, AX
+	SUBQ           $0x00000080, BX
+	JNZ            here
+
+done:
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPMAXUW       Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPMAXUW       X0, X1, X1
+	VPCMPEQW      X0, X0, X0
+	VPXOR         X0, X1, X1
+	VPHMINPOSUW   X1, X1
+	VMOVD         X1, AX
+	NOTL          AX
+	MOVWLZX       AX, AX
+	MOVL          AX, soon+48(FP)
+	VZEROUPPER
+	RET
 
 // func restoreNVFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI, AVX512VL
@@ -6956,14 +7185,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressNVFP4BF16AVX512(SB), NOSPLIT, $512-64
+TEXT ·compressNVFP4BF16AVX512(SB), NOSPLIT, $512-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), DX
 	MOVQ      scales+8(FP), BX
-	MOVQ      blocks+32(FP), SI
+	MOVQ      blocks+40(FP), SI
+	MOVQ      step+32(FP), R11
+	LEAQ      (R11)(R11*2), R12
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R10, R10
@@ -6992,7 +7223,7 @@ chunk:
 	MOVQ $0x00000080, R8
 
 size:
-	MOVQ AX, R11
+	MOVQ AX, R13
 	XORQ DI, DI
 	XORL R9, R9
 
@@ -7032,8 +7263,8 @@ search:
 	VMOVDQU64    micro512Const89<>+0(SB), Z20
 	VPERMW       Z19, Z20, Z19
 	VPANDD       micro512Const1<>+0(SB), Z19, Z19
-	VBROADCASTSS limit+44(FP), Z20
-	VBROADCASTSS tensor+40(FP), Z21
+	VBROADCASTSS limit+52(FP), Z20
+	VBROADCASTSS tensor+48(FP), Z21
 	VDIVPS       Z20, Z19, Z20
 	VMINPS       micro512Const18<>+0(SB), Z20, Z20
 	VPANDD       micro512Const19<>+0(SB), Z20, Z22
@@ -7049,19 +7280,19 @@ search:
 	VDIVPS.Z     Z23, Z21, K1, Z21
 	VPSUBD       micro512Const23<>+0(SB), Z21, Z22
 	VPCMPUD      $0x05, micro512Const24<>+0(SB), Z22, K1, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z5, Z21, Z21
 	VPMOVDB      Z20, (BX)
 	ADDQ         $0x10, BX
 	KNOTW        K1, K1
-	KMOVW        K1, R12
-	ORL          R12, R9
+	KMOVW        K1, R14
+	ORL          R14, R9
 	VMULPS       Z21, Z19, Z19
 	VCMPPS       $0x05, micro512Const25<>+0(SB), Z19, K1
-	KMOVW        K1, R12
-	ORL          R12, R9
+	KMOVW        K1, R14
+	ORL          R14, R9
 	VMOVUPS      Z21, (SP)(DI*4)
 	ADDQ         $0x00000200, AX
 	ADDQ         $0x10, DI
@@ -7069,7 +7300,7 @@ search:
 	JNE          search
 
 searched:
-	MOVQ  R11, AX
+	MOVQ  R13, AX
 	XORQ  DI, DI
 	SUBQ  R8, SI
 	TESTL R9, R9
@@ -7098,7 +7329,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      64(CX), Z2, Z20
+	VPANDD      (CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z12, Z20
 	VMOVDQU64   64(AX), Z21
@@ -7120,7 +7351,7 @@ encodeAhead:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, (DX)
-	VPANDD      128(CX), Z2, Z20
+	VPANDD      (CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z13, Z20
 	VMOVDQU64   128(AX), Z21
@@ -7139,7 +7370,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      192(CX), Z2, Z20
+	VPANDD      (CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z14, Z20
 	VMOVDQU64   192(AX), Z21
@@ -7161,7 +7392,7 @@ encodeAhead:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 32(DX)
-	VPANDD      256(CX), Z2, Z20
+	VPANDD      64(CX), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z15, Z20
 	VMOVDQU64   256(AX), Z21
@@ -7180,7 +7411,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      320(CX), Z2, Z20
+	VPANDD      64(CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z16, Z20
 	VMOVDQU64   320(AX), Z21
@@ -7202,7 +7433,7 @@ encodeAhead:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 64(DX)
-	VPANDD      384(CX), Z2, Z20
+	VPANDD      64(CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z17, Z20
 	VMOVDQU64   384(AX), Z21
@@ -7221,7 +7452,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      448(CX), Z2, Z20
+	VPANDD      64(CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z18, Z19
 	VMOVDQU64   448(AX), Z20
@@ -7244,7 +7475,7 @@ encodeAhead:
 	VPERMI2B    Z21, Z22, Z19
 	VMOVDQU32   Y19, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -7436,7 +7667,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      64(CX), Z2, Z20
+	VPANDD      (CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z12, Z20
 	VMOVDQU64   64(AX), Z21
@@ -7461,7 +7692,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, (DX)
-	VPANDD      128(CX), Z2, Z20
+	VPANDD      (CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z13, Z20
 	VMOVDQU64   128(AX), Z21
@@ -7483,7 +7714,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      192(CX), Z2, Z20
+	VPANDD      (CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z14, Z20
 	VMOVDQU64   192(AX), Z21
@@ -7508,7 +7739,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 32(DX)
-	VPANDD      256(CX), Z2, Z20
+	VPANDD      64(CX), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z15, Z20
 	VMOVDQU64   256(AX), Z21
@@ -7530,7 +7761,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      320(CX), Z2, Z20
+	VPANDD      64(CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z16, Z20
 	VMOVDQU64   320(AX), Z21
@@ -7555,7 +7786,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 64(DX)
-	VPANDD      384(CX), Z2, Z20
+	VPANDD      64(CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z17, Z20
 	VMOVDQU64   384(AX), Z21
@@ -7577,7 +7808,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      448(CX), Z2, Z20
+	VPANDD      64(CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z18, Z19
 	VMOVDQU64   448(AX), Z20
@@ -7603,7 +7834,7 @@ encodeAheadCarefully:
 	VPERMI2B    Z21, Z22, Z19
 	VMOVDQU32   Y19, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -7804,7 +8035,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          SI, left+48(FP)
+	MOVQ          SI, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -7815,7 +8046,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -7826,7 +8057,7 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
@@ -7848,14 +8079,16 @@ DATA micro512Const89<>+56(SB)/4, $0x00070007
 DATA micro512Const89<>+60(SB)/4, $0x00170017
 GLOBL micro512Const89<>(SB), RODATA|NOPTR, $64
 
-// func compressFourSixBF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressFourSixBF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressFourSixBF16AVX512(SB), NOSPLIT, $640-64
+TEXT ·compressFourSixBF16AVX512(SB), NOSPLIT, $640-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), DX
 	MOVQ      scales+8(FP), BX
-	MOVQ      blocks+32(FP), SI
+	MOVQ      blocks+40(FP), SI
+	MOVQ      step+32(FP), R11
+	LEAQ      (R11)(R11*2), R12
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R10, R10
@@ -7884,7 +8117,7 @@ chunk:
 	MOVQ $0x00000020, R8
 
 size:
-	MOVQ AX, R11
+	MOVQ AX, R13
 	XORQ DI, DI
 	XORL R9, R9
 
@@ -7924,8 +8157,8 @@ search:
 	VMOVDQU64    micro512Const89<>+0(SB), Z20
 	VPERMW       Z19, Z20, Z19
 	VPANDD       micro512Const1<>+0(SB), Z19, Z19
-	VBROADCASTSS tensor+40(FP), Z20
-	VBROADCASTSS limit+44(FP), Z21
+	VBROADCASTSS tensor+48(FP), Z20
+	VBROADCASTSS limit+52(FP), Z21
 	VDIVPS       Z21, Z19, Z22
 	VMINPS       micro512Const18<>+0(SB), Z22, Z22
 	VPANDD       micro512Const19<>+0(SB), Z22, Z21
@@ -7941,8 +8174,8 @@ search:
 	VDIVPS.Z     Z24, Z23, K1, Z23
 	VPSUBD       micro512Const23<>+0(SB), Z23, Z21
 	VPCMPUD      $0x05, micro512Const24<>+0(SB), Z21, K1, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z5, Z23, Z23
 	VMULPS       micro512Const30<>+0(SB), Z20, Z21
@@ -7961,27 +8194,27 @@ search:
 	VDIVPS.Z     Z25, Z20, K2, Z20
 	VPSUBD       micro512Const23<>+0(SB), Z20, Z24
 	VPCMPUD      $0x05, micro512Const24<>+0(SB), Z24, K2, K3
-	KMOVW        K3, R12
-	TESTL        R12, R12
+	KMOVW        K3, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z5, Z20, Z20
 	KXORW        K1, K2, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z23, Z19, Z24
 	VCMPPS       $0x05, micro512Const25<>+0(SB), Z24, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	VMULPS       Z20, Z19, Z19
 	VCMPPS       $0x05, micro512Const25<>+0(SB), Z19, K2
-	KMOVW        K2, R12
-	TESTL        R12, R12
+	KMOVW        K2, R14
+	TESTL        R14, R14
 	JNZ          stop
 	KNOTW        K1, K2
-	KMOVW        K2, R12
-	ORL          R12, R9
+	KMOVW        K2, R14
+	ORL          R14, R9
 	VMULPS       Z25, Z23, Z19
 	VMULPS       micro512Const31<>+0(SB), Z19, Z19
 	VMULPS       Z19, Z19, Z19
@@ -7996,7 +8229,7 @@ search:
 	JNE          search
 
 searched:
-	MOVQ R11, AX
+	MOVQ R13, AX
 	XORQ DI, DI
 
 choose:
@@ -8344,8 +8577,8 @@ choose:
 	VPANDD       micro512Const34<>+0(SB), Z19, Z19
 	VPTESTMD     Z21, Z21, K1
 	VCMPPS       $0x1a, micro512Const33<>+0(SB), Z19, K1, K1
-	KMOVW        K1, R12
-	TESTL        R12, R12
+	KMOVW        K1, R14
+	TESTL        R14, R14
 	JNZ          unclear
 	VMOVDQU32    256(SP)(DI*4), K2, Z20
 	VPMOVDB      Z20, (BX)
@@ -8358,7 +8591,7 @@ choose:
 	JNE          choose
 
 chosen:
-	MOVQ  R11, AX
+	MOVQ  R13, AX
 	XORQ  DI, DI
 	SUBQ  R8, SI
 	TESTL R9, R9
@@ -8387,7 +8620,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      64(CX), Z2, Z20
+	VPANDD      (CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z12, Z20
 	VMOVDQU64   64(AX), Z21
@@ -8409,7 +8642,7 @@ encodeAhead:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, (DX)
-	VPANDD      128(CX), Z2, Z20
+	VPANDD      (CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z13, Z20
 	VMOVDQU64   128(AX), Z21
@@ -8428,7 +8661,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      192(CX), Z2, Z20
+	VPANDD      (CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z14, Z20
 	VMOVDQU64   192(AX), Z21
@@ -8450,7 +8683,7 @@ encodeAhead:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 32(DX)
-	VPANDD      256(CX), Z2, Z20
+	VPANDD      64(CX), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z15, Z20
 	VMOVDQU64   256(AX), Z21
@@ -8469,7 +8702,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      320(CX), Z2, Z20
+	VPANDD      64(CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z16, Z20
 	VMOVDQU64   320(AX), Z21
@@ -8491,7 +8724,7 @@ encodeAhead:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 64(DX)
-	VPANDD      384(CX), Z2, Z20
+	VPANDD      64(CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z17, Z20
 	VMOVDQU64   384(AX), Z21
@@ -8510,7 +8743,7 @@ encodeAhead:
 	VPADDD      Z23, Z22, Z22
 	VPTERNLOGD  $0xf8, Z9, Z21, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      448(CX), Z2, Z20
+	VPANDD      64(CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z18, Z19
 	VMOVDQU64   448(AX), Z20
@@ -8533,7 +8766,7 @@ encodeAhead:
 	VPERMI2B    Z21, Z22, Z19
 	VMOVDQU32   Y19, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -8725,7 +8958,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      64(CX), Z2, Z20
+	VPANDD      (CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z12, Z20
 	VMOVDQU64   64(AX), Z21
@@ -8750,7 +8983,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, (DX)
-	VPANDD      128(CX), Z2, Z20
+	VPANDD      (CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z13, Z20
 	VMOVDQU64   128(AX), Z21
@@ -8772,7 +9005,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      192(CX), Z2, Z20
+	VPANDD      (CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z14, Z20
 	VMOVDQU64   192(AX), Z21
@@ -8797,7 +9030,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 32(DX)
-	VPANDD      256(CX), Z2, Z20
+	VPANDD      64(CX), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z15, Z20
 	VMOVDQU64   256(AX), Z21
@@ -8819,7 +9052,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      320(CX), Z2, Z20
+	VPANDD      64(CX)(R11*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z16, Z20
 	VMOVDQU64   320(AX), Z21
@@ -8844,7 +9077,7 @@ encodeAheadCarefully:
 	VMOVDQA64   Z10, Z20
 	VPERMI2B    Z23, Z22, Z20
 	VMOVDQU32   Y20, 64(DX)
-	VPANDD      384(CX), Z2, Z20
+	VPANDD      64(CX)(R11*2), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z17, Z20
 	VMOVDQU64   384(AX), Z21
@@ -8866,7 +9099,7 @@ encodeAheadCarefully:
 	VPTESTMD    Z20, Z20, K1
 	VPTERNLOGD  $0xf8, Z9, Z21, K1, Z22
 	VPMADDWD    Z7, Z22, Z22
-	VPANDD      448(CX), Z2, Z20
+	VPANDD      64(CX)(R12*1), Z2, Z20
 	VPMAXUW     Z20, Z1, Z1
 	VPERMPS     Z19, Z18, Z19
 	VMOVDQU64   448(AX), Z20
@@ -8892,7 +9125,7 @@ encodeAheadCarefully:
 	VPERMI2B    Z21, Z22, Z19
 	VMOVDQU32   Y19, 96(DX)
 	ADDQ        $0x00000080, DX
-	ADDQ        $0x00000200, CX
+	ADDQ        $0x00000080, CX
 	ADDQ        $0x00000200, AX
 	ADDQ        $0x10, DI
 	CMPQ        DI, R8
@@ -9100,7 +9333,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          SI, left+48(FP)
+	MOVQ          SI, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -9111,7 +9344,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -9122,18 +9355,20 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
-// func compressMXFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressMXFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressMXFP4BF16AVX512(SB), NOSPLIT, $256-64
+TEXT ·compressMXFP4BF16AVX512(SB), NOSPLIT, $256-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), CX
 	MOVQ      scales+8(FP), DX
-	MOVQ      blocks+32(FP), BX
+	MOVQ      blocks+40(FP), BX
+	MOVQ      step+32(FP), SI
+	LEAQ      (SI)(SI*2), SI
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R9, R9
@@ -9227,11 +9462,11 @@ search:
 	VPERMW       Z11, Z12, Z11
 	VPANDD       micro512Const1<>+0(SB), Z11, Z11
 	VPANDD       micro512Const19<>+0(SB), Z11, Z12
-	VBROADCASTSS tensor+40(FP), Z13
+	VBROADCASTSS tensor+48(FP), Z13
 	VPSUBD       Z13, Z12, Z12
 	VPMAXSD      micro512Const35<>+0(SB), Z12, Z12
 	VPMAXSD      micro512Const36<>+0(SB), Z12, Z13
-	VBROADCASTSS limit+44(FP), Z14
+	VBROADCASTSS limit+52(FP), Z14
 	VMULPS       Z14, Z13, Z13
 	VCMPPS       $0x01, Z11, Z13, K1
 	VPSRLD       $0x17, Z12, Z12
@@ -9917,7 +10152,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          BX, left+48(FP)
+	MOVQ          BX, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -9928,7 +10163,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -9939,18 +10174,20 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
-// func compressMXFP8BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressMXFP8BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI
-TEXT ·compressMXFP8BF16AVX512(SB), NOSPLIT, $256-64
+TEXT ·compressMXFP8BF16AVX512(SB), NOSPLIT, $256-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), CX
 	MOVQ      scales+8(FP), DX
-	MOVQ      blocks+32(FP), BX
+	MOVQ      blocks+40(FP), BX
+	MOVQ      step+32(FP), SI
+	LEAQ      (SI)(SI*2), SI
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R9, R9
@@ -10047,11 +10284,11 @@ search:
 	VPERMW       Z14, Z15, Z14
 	VPANDD       micro512Const1<>+0(SB), Z14, Z14
 	VPANDD       micro512Const19<>+0(SB), Z14, Z15
-	VBROADCASTSS tensor+40(FP), Z16
+	VBROADCASTSS tensor+48(FP), Z16
 	VPSUBD       Z16, Z15, Z15
 	VPMAXSD      micro512Const35<>+0(SB), Z15, Z15
 	VPMAXSD      micro512Const36<>+0(SB), Z15, Z16
-	VBROADCASTSS limit+44(FP), Z17
+	VBROADCASTSS limit+52(FP), Z17
 	VMULPS       Z17, Z16, Z16
 	VCMPPS       $0x01, Z14, Z16, K1
 	VPSRLD       $0x17, Z15, Z15
@@ -10769,7 +11006,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          BX, left+48(FP)
+	MOVQ          BX, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -10780,7 +11017,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -10791,18 +11028,20 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
 	VZEROUPPER
 	RET
 
-// func compressFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+// func compressFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI, AVX512VL
-TEXT ·compressFP4BF16AVX512(SB), NOSPLIT, $512-64
+TEXT ·compressFP4BF16AVX512(SB), NOSPLIT, $512-72
 	MOVQ      src+16(FP), AX
 	MOVQ      ahead+24(FP), CX
 	MOVQ      codes+0(FP), CX
 	MOVQ      scales+8(FP), DX
-	MOVQ      blocks+32(FP), BX
+	MOVQ      blocks+40(FP), BX
+	MOVQ      step+32(FP), SI
+	LEAQ      (SI)(SI*2), SI
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z0, Z0, Z0
 	XORL      R9, R9
@@ -10872,11 +11111,11 @@ search:
 	VPERMW       Z19, Z20, Z19
 	VPANDD       micro512Const1<>+0(SB), Z19, Z19
 	VPANDD       micro512Const19<>+0(SB), Z19, Z20
-	VBROADCASTSS tensor+40(FP), Z21
+	VBROADCASTSS tensor+48(FP), Z21
 	VPSUBD       Z21, Z20, Z20
 	VPMAXSD      micro512Const54<>+0(SB), Z20, Z20
 	VPMAXSD      micro512Const36<>+0(SB), Z20, Z21
-	VBROADCASTSS limit+44(FP), Z22
+	VBROADCASTSS limit+52(FP), Z22
 	VMULPS       Z22, Z21, Z21
 	VCMPPS       $0x01, Z19, Z21, K1
 	VPSRLD       $0x17, Z20, Z20
@@ -11269,7 +11508,7 @@ stop:
 	JNE  searched
 
 done:
-	MOVQ          BX, left+48(FP)
+	MOVQ          BX, left+56(FP)
 	VEXTRACTI64X4 $0x01, Z0, Y2
 	VPMAXUW       Y0, Y2, Y2
 	VEXTRACTI128  $0x01, Y2, X0
@@ -11280,7 +11519,7 @@ done:
 	VMOVD         X2, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, top+56(FP)
+	MOVL          AX, top+64(FP)
 	VEXTRACTI64X4 $0x01, Z1, Y0
 	VPMAXUW       Y1, Y0, Y0
 	VEXTRACTI128  $0x01, Y0, X1
@@ -11291,7 +11530,218 @@ done:
 	VMOVD         X0, AX
 	NOTL          AX
 	MOVWLZX       AX, AX
-	MOVL          AX, soon+60(FP)
+	MOVL          AX, soon+68(FP)
+	VZEROUPPER
+	RET
+
+// func scaleE4M3BF16AVX512(dst *byte, src *uint16, ahead *uint16, step int, n int, inv float32) (soon uint32)
+// Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VBMI
+TEXT ·scaleE4M3BF16AVX512(SB), NOSPLIT, $0-52
+	MOVQ         src+8(FP), AX
+	MOVQ         ahead+16(FP), CX
+	MOVQ         dst+0(FP), DX
+	MOVQ         n+32(FP), BX
+	MOVQ         step+24(FP), SI
+	LEAQ         (SI)(SI*2), DI
+	VPXORD       Z0, Z0, Z0
+	VMOVDQU64    micro512Const0<>+0(SB), Z1
+	VMOVDQU64    micro512Const1<>+0(SB), Z2
+	VMOVDQU64    micro512Const2<>+0(SB), Z3
+	VMOVDQU64    micro512Const41<>+0(SB), Z4
+	VMOVDQU64    micro512Const42<>+0(SB), Z5
+	VMOVDQU64    micro512Const43<>+0(SB), Z6
+	VMOVDQU64    micro512Const44<>+0(SB), Z7
+	VMOVDQU64    micro512Const45<>+0(SB), Z8
+	VMOVDQU64    micro512Const46<>+0(SB), Z9
+	VMOVDQU64    micro512Const47<>+0(SB), Z10
+	VMOVDQU64    micro512Const48<>+0(SB), Z11
+	VMOVDQU64    micro512Const49<>+0(SB), Z12
+	VBROADCASTSS inv+40(FP), Z13
+	CMPQ         CX, $0x00
+	JEQ          here
+
+ahead:
+	VPANDD         (CX), Z1, Z14
+	VPMAXUW        Z14, Z0, Z0
+	VMOVDQU64      (AX), Z14
+	VPSLLD         $0x10, Z14, Z15
+	VPANDD         Z2, Z14, Z16
+	VMULPS         Z13, Z15, Z15
+	VPANDD         Z3, Z15, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z15
+	VMULPS         Z13, Z16, Z16
+	VPANDD         Z3, Z16, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z16
+	VPSRLVW        Z9, Z14, Z14
+	VPMADDWD       Z6, Z15, Z15
+	VPMADDWD       Z7, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z8, Z15
+	VPTERNLOGD     $0xf8, Z10, Z14, Z15
+	VPMULTISHIFTQB Z15, Z11, Z15
+	VPANDD         (CX)(SI*1), Z1, Z14
+	VPMAXUW        Z14, Z0, Z0
+	VMOVDQU64      64(AX), Z14
+	VPSLLD         $0x10, Z14, Z16
+	VPANDD         Z2, Z14, Z17
+	VMULPS         Z13, Z16, Z16
+	VPANDD         Z3, Z16, Z18
+	VRANGEPS       $0x03, Z4, Z18, Z18
+	VFMADD231PS    Z5, Z18, Z16
+	VMULPS         Z13, Z17, Z17
+	VPANDD         Z3, Z17, Z18
+	VRANGEPS       $0x03, Z4, Z18, Z18
+	VFMADD231PS    Z5, Z18, Z17
+	VPSRLVW        Z9, Z14, Z14
+	VPMADDWD       Z6, Z16, Z16
+	VPMADDWD       Z7, Z17, Z17
+	VPTERNLOGD     $0xea, Z17, Z8, Z16
+	VPTERNLOGD     $0xf8, Z10, Z14, Z16
+	VPMULTISHIFTQB Z16, Z11, Z16
+	VMOVDQA64      Z12, Z14
+	VPERMI2B       Z16, Z15, Z14
+	VMOVDQU64      Z14, (DX)
+	VPANDD         (CX)(SI*2), Z1, Z14
+	VPMAXUW        Z14, Z0, Z0
+	VMOVDQU64      128(AX), Z14
+	VPSLLD         $0x10, Z14, Z15
+	VPANDD         Z2, Z14, Z16
+	VMULPS         Z13, Z15, Z15
+	VPANDD         Z3, Z15, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z15
+	VMULPS         Z13, Z16, Z16
+	VPANDD         Z3, Z16, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z16
+	VPSRLVW        Z9, Z14, Z14
+	VPMADDWD       Z6, Z15, Z15
+	VPMADDWD       Z7, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z8, Z15
+	VPTERNLOGD     $0xf8, Z10, Z14, Z15
+	VPMULTISHIFTQB Z15, Z11, Z15
+	VPANDD         (CX)(DI*1), Z1, Z14
+	VPMAXUW        Z14, Z0, Z0
+	VMOVDQU64      192(AX), Z14
+	VPSLLD         $0x10, Z14, Z16
+	VPANDD         Z2, Z14, Z17
+	VMULPS         Z13, Z16, Z16
+	VPANDD         Z3, Z16, Z18
+	VRANGEPS       $0x03, Z4, Z18, Z18
+	VFMADD231PS    Z5, Z18, Z16
+	VMULPS         Z13, Z17, Z17
+	VPANDD         Z3, Z17, Z18
+	VRANGEPS       $0x03, Z4, Z18, Z18
+	VFMADD231PS    Z5, Z18, Z17
+	VPSRLVW        Z9, Z14, Z14
+	VPMADDWD       Z6, Z16, Z16
+	VPMADDWD       Z7, Z17, Z17
+	VPTERNLOGD     $0xea, Z17, Z8, Z16
+	VPTERNLOGD     $0xf8, Z10, Z14, Z16
+	VPMULTISHIFTQB Z16, Z11, Z16
+	VMOVDQA64      Z12, Z14
+	VPERMI2B       Z16, Z15, Z14
+	VMOVDQU64      Z14, 64(DX)
+	ADDQ           $0x00000080, DX
+	ADDQ           $0x00000040, CX
+	ADDQ           $0x00000100, AX
+	SUBQ           $0x00000080, BX
+	JNZ            ahead
+	JMP            done
+
+here:
+	VMOVDQU64      (AX), Z1
+	VPSLLD         $0x10, Z1, Z14
+	VPANDD         Z2, Z1, Z15
+	VMULPS         Z13, Z14, Z14
+	VPANDD         Z3, Z14, Z16
+	VRANGEPS       $0x03, Z4, Z16, Z16
+	VFMADD231PS    Z5, Z16, Z14
+	VMULPS         Z13, Z15, Z15
+	VPANDD         Z3, Z15, Z16
+	VRANGEPS       $0x03, Z4, Z16, Z16
+	VFMADD231PS    Z5, Z16, Z15
+	VPSRLVW        Z9, Z1, Z1
+	VPMADDWD       Z6, Z14, Z14
+	VPMADDWD       Z7, Z15, Z15
+	VPTERNLOGD     $0xea, Z15, Z8, Z14
+	VPTERNLOGD     $0xf8, Z10, Z1, Z14
+	VPMULTISHIFTQB Z14, Z11, Z14
+	VMOVDQU64      64(AX), Z1
+	VPSLLD         $0x10, Z1, Z15
+	VPANDD         Z2, Z1, Z16
+	VMULPS         Z13, Z15, Z15
+	VPANDD         Z3, Z15, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z15
+	VMULPS         Z13, Z16, Z16
+	VPANDD         Z3, Z16, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z16
+	VPSRLVW        Z9, Z1, Z1
+	VPMADDWD       Z6, Z15, Z15
+	VPMADDWD       Z7, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z8, Z15
+	VPTERNLOGD     $0xf8, Z10, Z1, Z15
+	VPMULTISHIFTQB Z15, Z11, Z15
+	VMOVDQA64      Z12, Z1
+	VPERMI2B       Z15, Z14, Z1
+	VMOVDQU64      Z1, (DX)
+	VMOVDQU64      128(AX), Z1
+	VPSLLD         $0x10, Z1, Z14
+	VPANDD         Z2, Z1, Z15
+	VMULPS         Z13, Z14, Z14
+	VPANDD         Z3, Z14, Z16
+	VRANGEPS       $0x03, Z4, Z16, Z16
+	VFMADD231PS    Z5, Z16, Z14
+	VMULPS         Z13, Z15, Z15
+	VPANDD         Z3, Z15, Z16
+	VRANGEPS       $0x03, Z4, Z16, Z16
+	VFMADD231PS    Z5, Z16, Z15
+	VPSRLVW        Z9, Z1, Z1
+	VPMADDWD       Z6, Z14, Z14
+	VPMADDWD       Z7, Z15, Z15
+	VPTERNLOGD     $0xea, Z15, Z8, Z14
+	VPTERNLOGD     $0xf8, Z10, Z1, Z14
+	VPMULTISHIFTQB Z14, Z11, Z14
+	VMOVDQU64      192(AX), Z1
+	VPSLLD         $0x10, Z1, Z15
+	VPANDD         Z2, Z1, Z16
+	VMULPS         Z13, Z15, Z15
+	VPANDD         Z3, Z15, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z15
+	VMULPS         Z13, Z16, Z16
+	VPANDD         Z3, Z16, Z17
+	VRANGEPS       $0x03, Z4, Z17, Z17
+	VFMADD231PS    Z5, Z17, Z16
+	VPSRLVW        Z9, Z1, Z1
+	VPMADDWD       Z6, Z15, Z15
+	VPMADDWD       Z7, Z16, Z16
+	VPTERNLOGD     $0xea, Z16, Z8, Z15
+	VPTERNLOGD     $0xf8, Z10, Z1, Z15
+	VPMULTISHIFTQB Z15, Z11, Z15
+	VMOVDQA64      Z12, Z1
+	VPERMI2B       Z15, Z14, Z1
+	VMOVDQU64      Z1, 64(DX)
+	ADDQ           $0x00000080, DX
+	ADDQ           $0x00000100, AX
+	SUBQ           $0x00000080, BX
+	JNZ            here
+
+done:
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPMAXUW       Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPMAXUW       X0, X1, X1
+	VPCMPEQW      X0, X0, X0
+	VPXOR         X0, X1, X1
+	VPHMINPOSUW   X1, X1
+	VMOVD         X1, AX
+	NOTL          AX
+	MOVWLZX       AX, AX
+	MOVL          AX, soon+48(FP)
 	VZEROUPPER
 	RET
 

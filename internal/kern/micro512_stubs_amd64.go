@@ -4,38 +4,46 @@ package kern
 
 // compressNVFP4F16AVX512 is compressNVFP4F16AVX2 of a positive multiple of 16 blocks. Of formats
 // with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
-// many values there as it did.
+// many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressNVFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressFourSixF16AVX512 is compressFourSixF16AVX2 of a positive multiple of 16 blocks. Of
 // formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
-// of as many values there as it did.
+// of as many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressFourSixF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressFourSixF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressMXFP4F16AVX512 is compressMXFP4F16AVX2 of a positive multiple of 16 blocks. Of formats
 // with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
-// many values there as it did.
+// many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressMXFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressMXFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressMXFP8F16AVX512 is compressMXFP8F16AVX2 of a positive multiple of 16 blocks. Of formats
 // with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
-// many values there as it did.
+// many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressMXFP8F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressMXFP8F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressFP4F16AVX512 is compressFP4F16AVX2 of a positive multiple of 16 blocks. Of formats with
 // a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as many
-// values there as it did.
+// values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressFP4F16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// scaleE4M3F16AVX512 sets dst to the codes of n values, a positive multiple of 128, times inv,
+// which is 2^99 times as large; no code is of more than the largest number. If ahead is not nil,
+// soon is the greatest pattern without its sign of as many values at four places that are step
+// bytes apart.
+//
+//go:noescape
+func scaleE4M3F16AVX512(dst *byte, src *uint16, ahead *uint16, step int, n int, inv float32) (soon uint32)
 
 // restoreNVFP4F16AVX512 is restoreNVFP4F16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If
@@ -60,38 +68,46 @@ func restoreFP4F16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, ten
 
 // compressNVFP4BF16AVX512 is compressNVFP4BF16AVX2 of a positive multiple of 16 blocks. Of
 // formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
-// of as many values there as it did.
+// of as many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressNVFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressFourSixBF16AVX512 is compressFourSixBF16AVX2 of a positive multiple of 16 blocks. Of
 // formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
-// of as many values there as it did.
+// of as many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressFourSixBF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressFourSixBF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressMXFP4BF16AVX512 is compressMXFP4BF16AVX2 of a positive multiple of 16 blocks. Of
 // formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
-// of as many values there as it did.
+// of as many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressMXFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressMXFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressMXFP8BF16AVX512 is compressMXFP8BF16AVX2 of a positive multiple of 16 blocks. Of
 // formats with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign
-// of as many values there as it did.
+// of as many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressMXFP8BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressMXFP8BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
 
 // compressFP4BF16AVX512 is compressFP4BF16AVX2 of a positive multiple of 16 blocks. Of formats
 // with a scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as
-// many values there as it did.
+// many values as it did, at four places that are step bytes apart.
 //
 //go:noescape
-func compressFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+func compressFP4BF16AVX512(codes *byte, scales *byte, src *uint16, ahead *uint16, step int, blocks int, tensor float32, limit float32) (left int, top uint32, soon uint32)
+
+// scaleE4M3BF16AVX512 sets dst to the codes of n values, a positive multiple of 128, times inv,
+// which is 2^-13 times as large; no code is of more than the largest number. If ahead is not nil,
+// soon is the greatest pattern without its sign of as many values at four places that are step
+// bytes apart.
+//
+//go:noescape
+func scaleE4M3BF16AVX512(dst *byte, src *uint16, ahead *uint16, step int, n int, inv float32) (soon uint32)
 
 // restoreNVFP4BF16AVX512 is restoreNVFP4BF16AVX2 of a positive multiple of 16 blocks. It stops
 // before sixteen of which one has a factor that is zero or makes subnormal numbers, too. If

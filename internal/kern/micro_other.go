@@ -68,11 +68,11 @@ func restoreFP4BF16AVX2(_ *uint16, _, _ *byte, _ int, _, _ float32) (left int) {
 	panic("kern: no vector kernels")
 }
 
-func compressNVFP4F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressNVFP4F16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressNVFP4BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressNVFP4BF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
@@ -100,34 +100,34 @@ func restoreFP4BF16AVX512(_ *uint16, _, _ *byte, _ int, _, _ float32, _ uint8) (
 	panic("kern: no vector kernels")
 }
 
-func compressFourSixF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressFourSixF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressFourSixBF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressFourSixBF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressMXFP4F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressMXFP4F16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressMXFP8F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressMXFP8F16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressFP4F16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressFP4F16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressMXFP4BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressMXFP4BF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressMXFP8BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressMXFP8BF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
 
-func compressFP4BF16AVX512(_, _ *byte, _, _ *uint16, _ int, _, _ float32) (left int, top, soon uint32) {
+func compressFP4BF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }

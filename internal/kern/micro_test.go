@@ -19,20 +19,16 @@ func checkMicro(t *testing.T, m Micro, bf16 bool, src []uint16, s MicroScale) {
 		codes[i], scales[i] = make([]byte, blocks*m.CodeBytes()), make([]byte, blocks)
 		restore := SetLevel(l)
 		for n[i] < blocks { // as far as it goes
-			var ahead []uint16 // the same, backwards, and then none
+			var ahead Ahead // the same, backwards, and then none
 			if n[i] == 0 {
-				ahead = slices.Clone(src)
-				slices.Reverse(ahead)
+				later := slices.Clone(src)
+				slices.Reverse(later)
+				ahead.Begin(later)
 			}
-			most, did, soon, looked := m.Compress(bf16, codes[i][n[i]*m.CodeBytes():], scales[i][n[i]:],
-				src[n[i]*m.Size():], ahead, s)
-			want := uint16(0)
-			for _, x := range ahead[:looked] {
-				want = max(want, x&0x7fff)
-			}
-			if soon != want {
-				t.Fatalf("format %d: %x is the greatest of %d to come, want %x", m, soon, looked, want)
-			}
+			before := ahead
+			most, did := m.Compress(bf16, codes[i][n[i]*m.CodeBytes():], scales[i][n[i]:],
+				src[n[i]*m.Size():], &ahead, s)
+			checkAhead(t, before, ahead)
 			if did == 0 {
 				break
 			}
@@ -55,6 +51,20 @@ func checkMicro(t *testing.T, m Micro, bf16 bool, src []uint16, s MicroScale) {
 	}
 	if n[0] > n[1]+15 && s.Tensor < 0x1p96 && s.Down == 0 { // where 512 bits are not for
 		t.Fatalf("format %d, bf16 %v: %d blocks with 256 bits, %d with 512", m, bf16, n[0], n[1])
+	}
+}
+
+// checkAhead wants a search to have found the greatest of what it went by.
+func checkAhead(t *testing.T, before, after Ahead) {
+	t.Helper()
+	want := before.Top
+	for place := range 4 {
+		for i := range before.Left - after.Left {
+			want = max(want, before.Src[place*before.Step+i]&0x7fff)
+		}
+	}
+	if after.Top != want {
+		t.Fatalf("%x is the greatest of %d at every place, want %x", after.Top, before.Left-after.Left, want)
 	}
 }
 
@@ -207,4 +217,45 @@ func TestMicroLevelsAgreeOnNoise(t *testing.T) {
 		tensor := float32(1+float64(r.next()%1000)/1000) / float32(int(1)<<(r.next()%13))
 		checkMicros(t, bf16, src, tensor)
 	}
+}
+
+func TestFloat8ScaleLevelsAgree(t *testing.T) {
+	r := microRand(11)
+	for round := range 400 {
+		bf16, n := round%2 == 0, int(r.next()%9)*32+96
+		src, ahead := make([]uint16, n), make([]uint16, n)
+		inv := math.Float32frombits(uint32(r.next()%200+20)<<23 | uint32(r.next())&0x7fffff)
+		for i := range src {
+			src[i], ahead[i] = uint16(r.next())&0x87ff|0x3800, uint16(r.next())
+			for x := math.Abs(microFloat(bf16, src[i]) * float64(inv)); x > 448; x /= 2 {
+				src[i] -= map[bool]uint16{true: 1 << 7, false: 1 << 10}[bf16]
+				if src[i]&0x7fff < 0x0400 {
+					src[i] = 0x8000
+					break
+				}
+			}
+		}
+		var out [2][]byte
+		var did [2]int
+		for i, l := range []Level{AVX2, AVX512} {
+			restore := SetLevel(l)
+			out[i] = make([]byte, n)
+			var search Ahead
+			search.Begin(ahead)
+			before := search
+			did[i] = E4M3.Scale(bf16, out[i], src, &search, inv)
+			checkAhead(t, before, search)
+			restore()
+		}
+		if n := min(did[0], did[1]); !bytes.Equal(out[0][:n], out[1][:n]) {
+			t.Fatalf("bf16 %v, %x times %v: %x with 256 bits, %x with 512", bf16, src, inv, out[0], out[1])
+		}
+	}
+}
+
+func microFloat(bf16 bool, x uint16) float64 {
+	if bf16 {
+		return float64(BF16ToF32(x))
+	}
+	return float64(F16ToF32(x))
 }

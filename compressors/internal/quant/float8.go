@@ -107,9 +107,17 @@ func (f *Float8) Cast(d kv.DType, dst []byte, src []uint16) bool {
 // Scale sets dst to the codes of the patterns src times inv, none of which is beyond the largest
 // number by more than a rounding; dst is as long as src.
 func (f *Float8) Scale(d kv.DType, dst []byte, src []uint16, inv float32) {
+	f.ScaleAhead(d, dst, src, nil, inv)
+}
+
+// ScaleAhead is Scale that may search ahead.
+func (f *Float8) ScaleAhead(d kv.DType, dst []byte, src []uint16, ahead *kern.Ahead, inv float32) {
 	dst = dst[:len(src)]
-	n := f.kern.Scale(d == kv.BF16, dst, src, inv)
-	dst, src = dst[n:], src[n:]
+	n := f.kern.Scale(d == kv.BF16, dst, src, ahead, inv)
+	f.scaleRest(d, dst[n:], src[n:], inv)
+}
+
+func (f *Float8) scaleRest(d kv.DType, dst []byte, src []uint16, inv float32) {
 	g := Float8{fraction: f.fraction, bias: f.bias, top: f.top}
 	if d == kv.BF16 {
 		for i, h := range src {

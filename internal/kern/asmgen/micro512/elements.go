@@ -59,7 +59,8 @@ func (c *compressor) holdAll() {
 
 // encode writes the codes of a batch. Careful cuts to the largest code and leaves
 // blocks of zeros without signs. Ahead looks at as much of what comes later, between the rest, so that
-// it comes from memory meanwhile; a fetch of every line in advance is slower.
+// it comes from memory meanwhile: at four places, as one stream waits at the end of every page. A fetch
+// of every line in advance is slower.
 func (c *compressor) encode(careful, ahead bool) {
 	inverses := ZMM()
 	if c.half == 1 {
@@ -69,28 +70,50 @@ func (c *compressor) encode(careful, ahead bool) {
 		}
 	}
 	for i := 0; i < 8*c.half; i += 2 {
-		var d [2]VecVirtual
-		for k := range d {
-			if ahead {
-				t := ZMM()
-				VPANDD(At(c.ahead, 64*(i+k)), c.abs, t)
-				VPMAXUW(t, c.soon, c.soon)
-			}
-			d[k] = c.codePairs(At(c.src, 64*(i+k)), c.inverse(inverses, i+k, careful), careful)
-		}
-		out := ZMM()
-		VMOVDQA64(c.bytes, out)
-		VPERMI2B(d[1], d[0], out)
-		if c.fraction == 3 {
-			VMOVDQU64(out, At(c.codes, 32*i))
-		} else {
-			VMOVDQU32(out.AsY(), At(c.codes, 16*i))
-		}
+		c.vectors(i, ahead, func(i int) VecVirtual { return c.inverse(inverses, i, careful) }, careful)
 	}
-	ADDQ(U32(uint32(64*c.half*(c.fraction+1))), c.codes)
+	c.advance(16*batch*c.half, ahead)
+}
+
+// vectors writes the codes of vectors i and i+1 of 32 values, by their reciprocals.
+func (c *compressor) vectors(i int, ahead bool, inverse func(i int) VecVirtual, careful bool) {
+	var d [2]VecVirtual
+	for k := range d {
+		if ahead {
+			t := ZMM()
+			VPANDD(c.place((i+k)%4).Offset((i+k)/4*64), c.abs, t)
+			VPMAXUW(t, c.soon, c.soon)
+		}
+		d[k] = c.codePairs(At(c.src, 64*(i+k)), inverse(i+k), careful)
+	}
+	out := ZMM()
+	VMOVDQA64(c.bytes, out)
+	VPERMI2B(d[1], d[0], out)
+	if c.fraction == 3 {
+		VMOVDQU64(out, At(c.codes, 32*i))
+	} else {
+		VMOVDQU32(out.AsY(), At(c.codes, 16*i))
+	}
+}
+
+// advance goes on by n values, but not in src.
+func (c *compressor) advance(n int, ahead bool) {
+	ADDQ(U32(uint32(n*(c.fraction+1)/4)), c.codes)
 	if ahead {
-		ADDQ(U32(uint32(32*batch*c.half)), c.ahead)
+		ADDQ(U32(uint32(n/2)), c.ahead)
 	}
+}
+
+// place returns where one of the four quarters of what comes later is at.
+func (c *compressor) place(i int) Mem {
+	m := At(c.ahead, 0)
+	switch i {
+	case 1, 2:
+		m.Index, m.Scale = c.step, uint8(i)
+	case 3:
+		m.Index, m.Scale = c.threeSteps, 1
+	}
+	return m
 }
 
 // inverse returns what the 32 values of number i of the batch are multiplied by.

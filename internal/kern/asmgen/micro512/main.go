@@ -18,6 +18,7 @@ func main() {
 		for _, k := range kinds {
 			k.compress(bf16)
 		}
+		scaled(bf16)
 		restore("NVFP4", bf16, 1, (*restorer).tensorFactors)
 		restore("MXFP4", bf16, 2, (*restorer).powerFactors)
 		restore("FP4", bf16, 1, (*restorer).powerFactors)
@@ -55,6 +56,7 @@ type compressor struct {
 	kind
 	bf16                          bool
 	src, ahead, codes, scales     Register
+	step, threeSteps              Register   // from one place ahead to the next, and to the last
 	blocks, offset, size          Register   // how many are left; the batch's first in its chunk; the chunk's
 	careful, stop                 Register   // says that blocks of the chunk are not as most; that one cannot be done
 	inverses                      Mem        // reciprocals of scales, times 2^-down
@@ -113,28 +115,35 @@ func splat(name string) VecVirtual {
 
 func (k kind) compress(bf16 bool) {
 	Begin("compress"+k.name+Type(bf16)+"AVX512",
-		"func(codes, scales *byte, src, ahead *uint16, blocks int, tensor, limit float32) (left int, top, soon uint32)",
+		"func(codes, scales *byte, src, ahead *uint16, step, blocks int, tensor, limit float32) "+
+			"(left int, top, soon uint32)",
 		"is compress"+k.name+Type(bf16)+"AVX2 of a positive multiple of 16 blocks. Of formats with a "+
 			"scale of all, if ahead is not nil, soon is the greatest pattern without its sign of as many "+
-			"values there as it did.")
+			"values as it did, at four places that are step bytes apart.")
 	c := &compressor{kind: k, bf16: bf16, src: Arg("src"), ahead: Arg("ahead"), codes: Arg("codes"),
 		scales: Arg("scales"), blocks: Arg("blocks"), offset: GP64(), size: GP64(), careful: GP32(), stop: GP32(),
-		inverses: AllocLocal(4 * k.chunk), top: ZMM(), soon: ZMM()}
-	VPXORD(c.soon, c.soon, c.soon)
+		inverses: AllocLocal(4 * k.chunk), top: ZMM()}
+	c.beginAhead()
 	VPXORD(c.top, c.top, c.top)
 	XORL(c.stop, c.stop)
 	c.holdAll()
 	c.run()
-	for _, r := range []struct {
-		name  string
-		words VecVirtual
-	}{{"top", c.top}, {"soon", c.soon}} {
-		half := YMM()
-		VEXTRACTI64X4(Imm(1), r.words, half)
-		VPMAXUW(r.words.AsY(), half, half)
-		Store(MaxWord(half), Return(r.name))
-	}
+	c.storeGreatest("top", c.top)
+	c.storeGreatest("soon", c.soon)
 	End()
+}
+
+func (c *compressor) beginAhead() {
+	c.step, c.threeSteps, c.soon = Arg("step"), GP64(), ZMM()
+	LEAQ(Mem{Base: c.step, Index: c.step, Scale: 2}, c.threeSteps)
+	VPXORD(c.soon, c.soon, c.soon)
+}
+
+func (c *compressor) storeGreatest(result string, words VecVirtual) {
+	half := YMM()
+	VEXTRACTI64X4(Imm(1), words, half)
+	VPMAXUW(words.AsY(), half, half)
+	Store(MaxWord(half), Return(result))
 }
 
 // run does chunk after chunk: first the scales of all batches, then their codes, so that the one
