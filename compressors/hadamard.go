@@ -136,14 +136,20 @@ func (h hadamard) compressRows(d kv.DType, dim int, scales, codes []byte, rows [
 	w := hadamardRooms.Get().(*hadamardRoom)
 	defer hadamardRooms.Put(w)
 	for i := 0; ; i++ {
-		vals, ends := growTo(w.vals[i&1], size), &w.ends[i&1]
-		w.vals[i&1] = vals
-		ok := len(rows) >= size && kern.WidenHadamard(bf16, turn.Block, vals, rows, turn.Flips, ends)
-		if i > 0 {
-			grid.QuantizeRows(bf16, codes, w.vals[i&1^1][:size], &w.ends[i&1^1])
+		now, before := i&1, i&1^1
+		w.vals[now] = growTo(w.vals[now], size)
+		vals, ends, more := w.vals[now], &w.ends[now], len(rows) >= size
+		switch {
+		case i > 0 && more:
+			more = grid.WidenAndQuantize(bf16, turn.Block, vals, rows, turn.Flips, ends, codes,
+				w.vals[before][:size], &w.ends[before])
 			codes = codes[perBatch:]
+		case i > 0:
+			grid.QuantizeRows(bf16, codes, w.vals[before][:size], &w.ends[before])
+		case more:
+			more = kern.WidenHadamard(bf16, turn.Block, vals, rows, turn.Flips, ends)
 		}
-		if !ok || !grid.Fit(scales, ends) {
+		if !more || !grid.Fit(scales, ends) {
 			return i * kern.RowsAtOnce
 		}
 		rows, scales = rows[size:], scales[4*kern.RowsAtOnce:]

@@ -46,6 +46,11 @@ func quantizeRows(_ bool, _ int, _ *byte, _, _ *float32, _ int) {
 	panic("kern: no vector kernels")
 }
 
+func widenAndQuantize(_ bool, _ int, _ *float32, _, _ *uint16, _ *float32, _ int, _ *byte,
+	_, _ *float32) bool {
+	panic("kern: no vector kernels")
+}
+
 func rotateCodesBack(_ bool, _, _ int, _ *uint16, _, _ *byte, _ *float32, _ int, _ float32) bool {
 	panic("kern: no vector kernels")
 }

@@ -76,6 +76,21 @@ func (g RowGrid) QuantizeRows(bf16 bool, codes []byte, v []float32, ends *Ends) 
 	quantizeRows(bf16, g.Bits, &codes[0], &v[0], &ends[0], n)
 }
 
+// WidenAndQuantize is WidenHadamard, and QuantizeRows of as many rows before those, which it may do
+// together: the one waits for sums where the other has none. It does the latter in any case.
+func (g RowGrid) WidenAndQuantize(bf16 bool, block int, dst []float32, src, signs []uint16, ends *Ends,
+	codes []byte, v []float32, grids *Ends) bool {
+	dim := len(signs)
+	if g.Bits != 4 || !vbmi() || !hasHadamard(block) || dim == 0 || dim%block != 0 {
+		g.QuantizeRows(bf16, codes, v, grids)
+		return WidenHadamard(bf16, block, dst, src, signs, ends)
+	}
+	dst, src = dst[:RowsAtOnce*dim], src[:RowsAtOnce*dim]
+	v, codes = v[:RowsAtOnce*dim], codes[:dim*g.Bits]
+	return widenAndQuantize(bf16, block, &dst[0], &src[0], &signs[0], &ends[0], dim/block, &codes[0],
+		&v[0], &grids[0])
+}
+
 // RotateCodesBack sets RowsAtOnce rows of dst, of len(back) channels each, to what codes, packed bits
 // wide, and binary16 scales and minima stand for. Codes are transformed by the matrix of Hadamard in
 // blocks of so many channels, multiplied by their row's scale, the minimum times block added to the

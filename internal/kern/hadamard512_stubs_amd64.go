@@ -10,6 +10,15 @@ package kern
 //go:noescape
 func widenHadamardF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
+// widenAndQuantize4F16x64AVX512 multiplies eight rows of blocks by signs (+0 or -0) and
+// transforms them. It sets ends to the smallest of each row and then the largest, or returns
+// false where one has not numbers of both signs. Two rows take turns, eight values each; of
+// bfloat16 eight even ones and eight odd. It also quantises eight rows that it has written to v
+// before, on grids. A processor does both at once: the one waits for sums, the other has none.
+//
+//go:noescape
+func widenAndQuantize4F16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
+
 // widenHadamardF16x128AVX512 multiplies eight rows of blocks by signs (+0 or -0) and transforms
 // them. It sets ends to the smallest of each row and then the largest, or returns false where one
 // has not numbers of both signs. Two rows take turns, eight values each; of bfloat16 eight even
@@ -17,6 +26,15 @@ func widenHadamardF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *f
 //
 //go:noescape
 func widenHadamardF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
+
+// widenAndQuantize4F16x128AVX512 multiplies eight rows of blocks by signs (+0 or -0) and
+// transforms them. It sets ends to the smallest of each row and then the largest, or returns
+// false where one has not numbers of both signs. Two rows take turns, eight values each; of
+// bfloat16 eight even ones and eight odd. It also quantises eight rows that it has written to v
+// before, on grids. A processor does both at once: the one waits for sums, the other has none.
+//
+//go:noescape
+func widenAndQuantize4F16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
 
 // widenHadamardBF16x64AVX512 multiplies eight rows of blocks by signs (+0 or -0) and transforms
 // them. It sets ends to the smallest of each row and then the largest, or returns false where one
@@ -26,6 +44,15 @@ func widenHadamardF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *
 //go:noescape
 func widenHadamardBF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
 
+// widenAndQuantize4BF16x64AVX512 multiplies eight rows of blocks by signs (+0 or -0) and
+// transforms them. It sets ends to the smallest of each row and then the largest, or returns
+// false where one has not numbers of both signs. Two rows take turns, eight values each; of
+// bfloat16 eight even ones and eight odd. It also quantises eight rows that it has written to v
+// before, on grids. A processor does both at once: the one waits for sums, the other has none.
+//
+//go:noescape
+func widenAndQuantize4BF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
+
 // widenHadamardBF16x128AVX512 multiplies eight rows of blocks by signs (+0 or -0) and transforms
 // them. It sets ends to the smallest of each row and then the largest, or returns false where one
 // has not numbers of both signs. Two rows take turns, eight values each; of bfloat16 eight even
@@ -33,6 +60,15 @@ func widenHadamardBF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *
 //
 //go:noescape
 func widenHadamardBF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int) bool
+
+// widenAndQuantize4BF16x128AVX512 multiplies eight rows of blocks by signs (+0 or -0) and
+// transforms them. It sets ends to the smallest of each row and then the largest, or returns
+// false where one has not numbers of both signs. Two rows take turns, eight values each; of
+// bfloat16 eight even ones and eight odd. It also quantises eight rows that it has written to v
+// before, on grids. A processor does both at once: the one waits for sums, the other has none.
+//
+//go:noescape
+func widenAndQuantize4BF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
 
 // quantizeRows2F16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
 // fitRowsAVX2.

@@ -54,6 +54,19 @@ func quantizeRows(bf16 bool, bits int, codes *byte, v, grids *float32, n int) {
 	}
 }
 
+func widenAndQuantize(bf16 bool, block int, dst *float32, src, signs *uint16, ends *float32, blocks int,
+	codes *byte, v, grids *float32) bool {
+	switch {
+	case bf16 && block == 64:
+		return widenAndQuantize4BF16x64AVX512(dst, src, signs, ends, blocks, codes, v, grids)
+	case bf16:
+		return widenAndQuantize4BF16x128AVX512(dst, src, signs, ends, blocks, codes, v, grids)
+	case block == 64:
+		return widenAndQuantize4F16x64AVX512(dst, src, signs, ends, blocks, codes, v, grids)
+	}
+	return widenAndQuantize4F16x128AVX512(dst, src, signs, ends, blocks, codes, v, grids)
+}
+
 func rotateCodesBack(bf16 bool, bits, block int, dst *uint16, codes, scales *byte, back *float32,
 	blocks int, limit float32) bool {
 	switch {

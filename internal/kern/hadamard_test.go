@@ -94,6 +94,10 @@ func BenchmarkHadamard(b *testing.B) {
 				grid.QuantizeRows(bf16, codes, vals, &grids)
 				return true
 			})
+			other, others := make([]float32, len(vals)), ends
+			run("both", func() bool {
+				return grid.WidenAndQuantize(bf16, dim, other, src, signs, &others, codes, vals, &grids)
+			})
 			run("rotateBack", func() bool { return RotateCodesBack(bf16, 4, dim, src, codes, scales, back, 1e4) })
 		}
 	}

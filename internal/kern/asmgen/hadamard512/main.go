@@ -18,6 +18,7 @@ func main() {
 	for _, bf16 := range []bool{false, true} {
 		for _, block := range []int{64, 128} {
 			(&widener{bf16: bf16, block: block}).write()
+			(&widener{bf16: bf16, block: block, also: &quantizer{bf16: bf16, bits: 4}}).write()
 		}
 	}
 	for _, bits := range []int{2, 4, 8} {

@@ -27,16 +27,12 @@ func (q *quantizer) write() {
 	v, grids, row, left := Arg("v"), Arg("grids"), GP64(), GP64()
 	q.codes, q.second = Arg("codes"), GP64()
 	q.factor, q.less = ZMM(), ZMM()
-	q.order = q.orderOfCodes()
-	upper, mask := K(), GP32()
-	MOVL(U32(0xff00), mask)
-	KMOVW(mask, upper)
+	q.order = ZMM()
+	VMOVUPS(q.orderOfCodes(), q.order)
+	upper := upperHalf()
 	XORQ(row, row)
 	Label("row")
-	for i, x := range []VecVirtual{q.factor, q.less} {
-		VBROADCASTSS(At(grids, 32*i).Idx(row, 4), x)
-		VBROADCASTSS(At(grids, 32*i+4).Idx(row, 4), upper, x)
-	}
+	q.grid(At(grids, 0).Idx(row, 4), upper)
 	Load(Param("n"), left)
 	stride := GP64()
 	MOVQ(left, stride)
@@ -45,11 +41,9 @@ func (q *quantizer) write() {
 	MOVQ(q.codes, q.second)
 	ADDQ(stride, q.second)
 	Label("values")
-	var x [8]VecVirtual
-	for i := range x {
-		x[i] = q.whole(At(v, 64*i))
+	for _, step := range q.group(v, 0) {
+		step()
 	}
-	q.pack(x)
 	advance(v, 512)
 	advance(q.codes, 8*q.bits)
 	advance(q.second, 8*q.bits)
@@ -62,37 +56,63 @@ func (q *quantizer) write() {
 	End()
 }
 
-// whole returns the whole numbers nearest to values on their grid.
-func (q *quantizer) whole(m Mem) VecVirtual {
-	x := ZMM()
-	VMOVUPS(m, x)
-	VFMSUB132PS(q.factor, q.less, x)
-	VCVTPS2DQ(x, x)
-	return x
+// upperHalf returns the mask of the upper half of a vector.
+func upperHalf() Register {
+	k, mask := K(), GP32()
+	MOVL(U32(0xff00), mask)
+	KMOVW(mask, k)
+	return k
 }
 
-// bytes cuts four vectors of whole numbers to bytes, and those to codes: fours of the first, the
-// second, the third and the fourth take turns.
-func (q *quantizer) bytes(a, b, c, d VecVirtual) VecVirtual {
-	VPACKSSDW(b, a, a)
-	VPACKSSDW(d, c, c)
-	VPACKUSWB(c, a, a)
-	if q.bits < 8 {
-		VPMINUB(wideData(func(int) uint32 { return 0x01010101<<q.bits - 0x01010101 }), a, a)
+// grid loads what values of two rows are multiplied by, and what is subtracted.
+func (q *quantizer) grid(m Mem, upper Register) {
+	for i, x := range []VecVirtual{q.factor, q.less} {
+		VBROADCASTSS(m.Offset(32*i), x)
+		VBROADCASTSS(m.Offset(32*i+4), upper, x)
 	}
-	return a
 }
 
-// pack packs and stores the codes of eight vectors of whole numbers.
-func (q *quantizer) pack(x [8]VecVirtual) {
-	weigh := func(by func(...Op), low, high uint32, v VecVirtual) {
-		by(wideData(func(int) uint32 { return low | high<<16 }), v, v)
+// group returns the steps, in order, that make and store codes of group i of 64 values of each row.
+func (q *quantizer) group(v Register, i int) []func() {
+	var steps []func()
+	whole := func(k int) VecVirtual {
+		x := ZMM()
+		steps = append(steps, func() {
+			VMOVUPS(At(v, 512*i+64*k), x)
+			VFMSUB132PS(q.factor, q.less, x)
+		}, func() { VCVTPS2DQ(x, x) })
+		return x
+	}
+	// Fours of codes, cut to bytes, of the first, the second, the third and the fourth vector take turns.
+	bytes := func(k ...int) VecVirtual {
+		a, b := whole(k[0]), whole(k[1])
+		steps = append(steps, func() { VPACKSSDW(b, a, a) })
+		c, d := whole(k[2]), whole(k[3])
+		steps = append(steps, func() { VPACKSSDW(d, c, c) }, func() { VPACKUSWB(c, a, a) }, func() {
+			if q.bits < 8 {
+				VPMINUB(wideData(func(int) uint32 { return 0x01010101<<q.bits - 0x01010101 }), a, a)
+			}
+		})
+		return a
 	}
 	var a, b VecVirtual
 	if q.bf16 { // even and odd
-		a, b = q.bytes(x[0], x[2], x[4], x[6]), q.bytes(x[1], x[3], x[5], x[7])
+		a, b = bytes(0, 2, 4, 6), bytes(1, 3, 5, 7)
 	} else {
-		a, b = q.bytes(x[0], x[1], x[2], x[3]), q.bytes(x[4], x[5], x[6], x[7])
+		a, b = bytes(0, 1, 2, 3), bytes(4, 5, 6, 7)
+	}
+	return append(steps, func() { q.pack(a, b, 8*q.bits*i) })
+}
+
+// pack packs and stores the codes that group makes, so far behind the first.
+func (q *quantizer) pack(a, b VecVirtual, at int) {
+	order := q.order
+	if order == nil {
+		order = ZMM()
+		VMOVUPS(q.orderOfCodes(), order)
+	}
+	weigh := func(by func(...Op), low, high uint32, v VecVirtual) {
+		by(wideData(func(int) uint32 { return low | high<<16 }), v, v)
 	}
 	switch {
 	case q.bf16 && q.bits == 8:
@@ -101,23 +121,23 @@ func (q *quantizer) pack(x [8]VecVirtual) {
 		VPUNPCKHBW(b, a, b)
 		VPERMQ(Imm(0xd8), both, both)
 		VPERMQ(Imm(0xd8), b, b)
-		q.put(both, 0)
-		q.put(b, 32)
+		q.put(both, at)
+		q.put(b, at+32)
 		return
 	case q.bits == 8:
-		VPERMD(a, q.order, a)
-		VPERMD(b, q.order, b)
-		q.put(a, 0)
-		q.put(b, 32)
+		VPERMD(a, order, a)
+		VPERMD(b, order, b)
+		q.put(a, at)
+		q.put(b, at+32)
 		return
 	case q.bf16:
 		VPSLLW(Imm(uint64(q.bits)), b, b)
 		VPORD(b, a, a)
 		if q.bits == 4 {
-			VPERMD(a, q.order, a)
+			VPERMD(a, order, a)
 		} else {
 			weigh(VPMADDUBSW, 0x1001, 0x1001, a)
-			VPERMB(a, q.order, a)
+			VPERMB(a, order, a)
 		}
 	default:
 		one := uint32(0x100)<<q.bits | 1
@@ -125,15 +145,15 @@ func (q *quantizer) pack(x [8]VecVirtual) {
 		weigh(VPMADDUBSW, one, one, b)
 		if q.bits == 4 {
 			VPACKUSWB(b, a, a)
-			VPERMW(a, q.order, a)
+			VPERMW(a, order, a)
 		} else {
 			weigh(VPMADDWD, 1, 16, a)
 			weigh(VPMADDWD, 1, 16, b)
 			VPACKUSDW(b, a, a)
-			VPERMB(a, q.order, a)
+			VPERMB(a, order, a)
 		}
 	}
-	q.put(a, 0)
+	q.put(a, at)
 }
 
 // put stores what both rows have of 64 codes, or of 32 of eight bits.
@@ -149,16 +169,16 @@ func (q *quantizer) put(x VecVirtual, at int) {
 
 // orderOfCodes returns what pack shuffles by: where in a row's half fours of bytes, pairs or bytes
 // come from, for the one row and the other. Lanes of 128 bits have taken turns.
-func (q *quantizer) orderOfCodes() VecVirtual {
+func (q *quantizer) orderOfCodes() Mem {
 	turns := func(lane, vector, vectors int) int { return lane*vectors + vector }
 	switch {
 	case q.bits == 4 && !q.bf16:
-		return wide(func(i int) uint32 {
+		return wideData(func(i int) uint32 {
 			row, d := uint32(i/8*16), i%8 // the words 2d and 2d+1
 			return row*0x10001 + uint32(turns(0, d, 8)|turns(1, d, 8)<<16)
 		})
 	case q.bits == 2:
-		return wide(func(i int) uint32 {
+		return wideData(func(i int) uint32 {
 			row, b := uint32(i/4%2*32), uint32(0)
 			for k := range 4 {
 				at := 4*(i%4) + k
@@ -171,7 +191,7 @@ func (q *quantizer) orderOfCodes() VecVirtual {
 			return b
 		})
 	}
-	return wide(func(i int) uint32 { return uint32(i/8*8 + turns(i%2, i%8/2, 4)) })
+	return wideData(func(i int) uint32 { return uint32(i/8*8 + turns(i%2, i%8/2, 4)) })
 }
 
 var wides = map[[16]uint32]Mem{}

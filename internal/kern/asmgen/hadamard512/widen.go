@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"sort"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -26,14 +27,12 @@ type widener struct {
 	turns       [3]VecVirtual // the signs of steps within vectors
 	least, most VecVirtual
 	emitted     []timed
+
+	also *quantizer // of rows before, or nil
 }
 
 func (w *widener) write() {
-	Begin(name("widenHadamard", w.bf16, w.block),
-		"func(dst *float32, src, signs *uint16, ends *float32, blocks int) bool",
-		`multiplies eight rows of blocks by signs (+0 or -0) and transforms them. It sets ends to the
-		smallest of each row and then the largest, or returns false where one has not numbers of both
-		signs. Two rows take turns, eight values each; of bfloat16 eight even ones and eight odd.`)
+	w.begin()
 	dst, row, blocks := Arg("dst"), GP64(), GP64()
 	w.src, w.signs = Arg("src"), GP64()
 	ends := AllocLocal(512)
@@ -46,10 +45,24 @@ func (w *widener) write() {
 	}
 	w.pitch = Load(Param("blocks"), GP64())
 	IMUL3Q(U32(uint32(2*w.block)), w.pitch, w.pitch)
+	var v, grids, upper Register
+	if q := w.also; q != nil {
+		v, grids, upper = Arg("v"), Arg("grids"), upperHalf()
+		q.codes, q.second, q.factor, q.less = Arg("codes"), GP64(), ZMM(), ZMM()
+	}
 	XORQ(row, row)
 	Label("row")
 	Load(Param("blocks"), blocks)
 	Load(Param("signs"), w.signs)
+	if q := w.also; q != nil {
+		q.grid(At(grids, 0), upper)
+		advance(grids, 8)
+		stride := GP64()
+		MOVQ(w.pitch, stride)
+		SHRQ(Imm(map[int]uint64{8: 1, 4: 2, 2: 3}[q.bits]), stride)
+		MOVQ(q.codes, q.second)
+		ADDQ(stride, q.second)
+	}
 	// As whole numbers, of all with a sign the smallest is the greatest, and of all the largest.
 	// Neither is if there is none such, and either is not finite if a value is not: in a block every
 	// value becomes part of every other.
@@ -57,7 +70,20 @@ func (w *widener) write() {
 	VPXORD(w.least, w.least, w.least)
 	Label("block")
 	w.transform(dst)
+	if q := w.also; q != nil {
+		for i := range w.block / 64 {
+			steps := q.group(v, i)
+			for k, step := range steps { // all the way but for the beginning
+				w.emitted = append(w.emitted, timed{1 + (i*len(steps)+k)*9*64/w.block/len(steps), 2, step})
+			}
+		}
+	}
 	w.emit()
+	if q := w.also; q != nil {
+		advance(v, 8*w.block)
+		advance(q.codes, w.block*q.bits/8)
+		advance(q.second, w.block*q.bits/8)
+	}
 	advance(dst, 8*w.block)
 	advance(w.src, 2*w.block)
 	advance(w.signs, 2*w.block)
@@ -66,10 +92,28 @@ func (w *widener) write() {
 	VMOVUPS(w.least, ends.Idx(row, 1))
 	VMOVUPS(w.most, ends.Offset(256).Idx(row, 1))
 	ADDQ(w.pitch, w.src)
+	if w.also != nil {
+		MOVQ(w.also.second, w.also.codes)
+	}
 	advance(row, 64)
 	CMPQ(row, U32(256))
 	JNE(LabelRef("row"))
 	w.foldEnds(ends)
+}
+
+func (w *widener) begin() {
+	const doc = `multiplies eight rows of blocks by signs (+0 or -0) and transforms them. It sets ends to the
+		smallest of each row and then the largest, or returns false where one has not numbers of both
+		signs. Two rows take turns, eight values each; of bfloat16 eight even ones and eight odd.`
+	signature := "func(dst *float32, src, signs *uint16, ends *float32, blocks int"
+	if w.also == nil {
+		Begin(name("widenHadamard", w.bf16, w.block), signature+") bool", doc)
+		return
+	}
+	what := fmt.Sprintf("widenAndQuantize%d", w.also.bits)
+	Begin(name(what, w.bf16, w.block), signature+", codes *byte, v, grids *float32) bool",
+		doc+` It also quantises eight rows that it has written to v before, on grids. A processor does
+		both at once: the one waits for sums, the other has none.`)
 }
 
 // A timed emits an instruction of a phase. One half of a block goes a phase ahead of the other, so
@@ -94,20 +138,21 @@ func (h *half) at(phase int, instruction func()) {
 func (w *widener) emit() {
 	sort.SliceStable(w.emitted, func(i, j int) bool { return w.emitted[i].phase < w.emitted[j].phase })
 	for all := w.emitted; len(all) > 0; {
-		var two [2][]timed
+		var streams [3][]timed
 		n := 0
 		for ; n < len(all) && all[n].phase == all[0].phase; n++ {
-			two[all[n].half] = append(two[all[n].half], all[n])
+			streams[all[n].half] = append(streams[all[n].half], all[n])
 		}
-		a, b := two[0], two[1]
-		for i, j := 0, 0; i+j < n; {
-			if j == len(b) || i < len(a) && i*len(b) <= j*len(a) {
-				a[i].instruction()
-				i++
-			} else {
-				b[j].instruction()
-				j++
+		var done [3]int
+		for range n { // of the stream that is furthest behind
+			next := -1
+			for i, s := range streams {
+				if done[i] < len(s) && (next < 0 || done[i]*len(streams[next]) < done[next]*len(s)) {
+					next = i
+				}
 			}
+			streams[next][done[next]].instruction()
+			done[next]++
 		}
 		all = all[n:]
 	}
