@@ -113,3 +113,36 @@ func TestLosslessCodecsAreTheSameWithAndWithoutVectors(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSplitZipChunks repeats and bends what it is given until that is long enough to go around the
+// caches, and wants the bytes that kernels without chunks give.
+func FuzzSplitZipChunks(f *testing.F) {
+	f.Add([]byte("few values, again and again"), uint16(1), uint8(3))
+	f.Add([]byte{0x80, 0x3f, 0x00, 0x40, 0xc0, 0xbf}, uint16(1024), uint8(64))
+	f.Fuzz(func(t *testing.T, data []byte, rare uint16, before uint8) {
+		if len(data) < 2 {
+			return
+		}
+		src := kv.New(kv.Shape{Layers: 1, Heads: 1, Tokens: kern.StreamBytes/256 + 3, KeyDim: 128}, kv.BF16)
+		for i := range src.Bits[kv.K] {
+			at := i % (len(data) - 1)
+			x := uint16(data[at]) | uint16(data[at+1])<<8
+			if i%(int(rare)+1) > 0 { // bring exponents together
+				x = x&0x83ff | 0x3c00
+			}
+			src.Bits[kv.K][i] = x
+		}
+		_, c, err := compressors.Open("splitzip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fast, err := c.AppendCompress(make([]byte, before), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kern.SetLevel(kern.AVX2)()
+		if slow, err := c.AppendCompress(make([]byte, before), src); err != nil || !bytes.Equal(fast, slow) {
+			t.Fatalf("other bytes with chunks (%v)", err)
+		}
+	})
+}

@@ -22,7 +22,8 @@ type walk struct {
 	grids                 Mem      // minima, reciprocals
 	greatest, least       VecVirtual
 	minimum, inverse      VecVirtual
-	places, most, mask    VecVirtual
+	places, most          VecVirtual
+	mask, one             VecVirtual
 }
 
 func quantizeGroups(k kernel) {
@@ -68,6 +69,7 @@ func newWalk(k kernel) *walk {
 	w.places = load(bytesOf(k.name("Place"), k.place))
 	w.most = load(dword([...]string{2: "Code2", 4: "Code4", 8: "Code8"}[k.bits], k.top()*0x01010101))
 	w.mask = load(upperHalf())
+	w.one = load(dword("One", 0x3f800000))
 	return w
 }
 
@@ -122,8 +124,9 @@ func (w *walk) encode() {
 	}
 	for i := range words {
 		x, y := w.widen(Mem{Base: w.src, Disp: 64 * i})
+		VFMSUB213PS(w.minimum, w.one, x) // x·1 − minimum, rounded once: adders have more to do than multipliers
+		VSUBPS(w.minimum, y, y)
 		for _, v := range []VecVirtual{x, y} {
-			VSUBPS(w.minimum, v, v)
 			VMULPS(w.inverse, v, v)
 			VCVTPS2DQ(v, v)
 		}
@@ -193,10 +196,9 @@ func (w *walk) pack(z VecVirtual) {
 	case 2:
 		out = z.AsX()
 	}
-	switch {
-	case w.around:
+	if w.around {
 		VMOVNTDQ(out, m)
-	default:
+	} else {
 		VMOVDQU64(out, m)
 	}
 }
