@@ -303,7 +303,7 @@ func (f nvfp4Latent) decompressRows(d kv.DType, dim int, rows []uint16, scales, 
 		row := rows[:dim]
 		blocks := kern.NVFP4.Restore(d == kv.BF16, row[:latentDim], codes[:latentDim/2], scales[:ns], 1,
 			d.Max()/quant.MaxE2M1, false)
-		if blocks < ns || !quant.E4M3.Decode(d, row[latentDim:], codes[latentDim/2:nc]) {
+		if blocks < ns || !quant.E4M3.Decode(d, row[latentDim:], codes[latentDim/2:nc], false) {
 			break
 		}
 		rows, scales, codes = rows[dim:], scales[ns:], codes[nc:]

@@ -8,6 +8,7 @@ import (
 
 	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -205,6 +206,10 @@ func (c *fp8) Decompress(dst kv.Tensor, src []byte) error {
 		return corrupt("%d bytes, want %d", len(src), want)
 	}
 	codes, scales := src[:dst.RawBytes()/2], src[dst.RawBytes()/2:]
+	stream := c.unit == "none" && dst.RawBytes() >= kern.StreamBytes
+	if stream {
+		defer kern.StreamFence()
+	}
 	for _, side := range kv.Sides {
 		if dst.Dim(side) == 0 || dst.Tokens == 0 {
 			continue
@@ -217,7 +222,7 @@ func (c *fp8) Decompress(dst kv.Tensor, src []byte) error {
 			plane := dst.Plane(side, p/dst.Heads, p%dst.Heads)
 			ok := false
 			if c.unit == "none" {
-				ok = c.format.Decode(dst.DType, plane, codes[:len(plane)])
+				ok = c.format.Decode(dst.DType, plane, codes[:len(plane)], stream)
 			} else {
 				ok = c.format.RestoreRows(dst.DType, plane, codes, scales, n)
 			}

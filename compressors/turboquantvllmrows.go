@@ -83,7 +83,7 @@ func (vllmCasts) compressRows(d kv.DType, dim int, _, codes []byte, rows []uint1
 // decompressRows implements manyRows.
 func (vllmCasts) decompressRows(d kv.DType, dim int, rows []uint16, _, codes []byte) int {
 	return whileGood(len(rows)/dim, func(from, to int) bool {
-		return quant.E4M3.Decode(d, rows[from*dim:to*dim], codes[from*dim:to*dim])
+		return quant.E4M3.Decode(d, rows[from*dim:to*dim], codes[from*dim:to*dim], false)
 	})
 }
 

@@ -103,21 +103,23 @@ func (f Float8) ScaleRows(bf16 bool, dst, scales []byte, src []uint16, dim int,
 	return uint16(t), rows - left
 }
 
-// Decode sets dst to the patterns of codes, and returns the greatest code without its sign.
-func (f Float8) Decode(bf16 bool, dst []uint16, codes []byte) (top byte, n int) {
+// Decode sets dst to the patterns of codes, and returns the greatest code without its sign. With stream
+// it writes around the caches where dst allows, as StreamCopy does.
+func (f Float8) Decode(bf16 bool, dst []uint16, codes []byte, stream bool) (top byte, n int) {
 	if n = len(codes) &^ 31; n == 0 || level < AVX2 {
 		return 0, 0
 	}
 	var t uint32
+	around := streams(stream, &dst[0], 32)
 	switch {
 	case f == E4M3 && bf16:
-		t = decodeE4M3BF16AVX2(&dst[0], &codes[0], n)
+		t = decodeE4M3BF16AVX2(&dst[0], &codes[0], n, around)
 	case f == E4M3:
-		t = decodeE4M3F16AVX2(&dst[0], &codes[0], n)
+		t = decodeE4M3F16AVX2(&dst[0], &codes[0], n, around)
 	case bf16:
-		t = decodeE5M2BF16AVX2(&dst[0], &codes[0], n)
+		t = decodeE5M2BF16AVX2(&dst[0], &codes[0], n, around)
 	default:
-		t = decodeE5M2F16AVX2(&dst[0], &codes[0], n)
+		t = decodeE5M2F16AVX2(&dst[0], &codes[0], n, around)
 	}
 	return byte(t), n
 }

@@ -532,9 +532,9 @@ DATA float8Const14<>+24(SB)/4, $0x3f800000
 DATA float8Const14<>+28(SB)/4, $0x3f800000
 GLOBL float8Const14<>(SB), RODATA|NOPTR, $32
 
-// func decodeE4M3F16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+// func decodeE4M3F16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 // Requires: AVX, AVX2
-TEXT ·decodeE4M3F16AVX2(SB), NOSPLIT, $0-28
+TEXT ·decodeE4M3F16AVX2(SB), NOSPLIT, $0-36
 	MOVQ    dst+0(FP), AX
 	MOVQ    codes+8(FP), CX
 	MOVQ    n+16(FP), DX
@@ -547,31 +547,62 @@ TEXT ·decodeE4M3F16AVX2(SB), NOSPLIT, $0-28
 	VMOVDQU float8Const8<>+0(SB), Y5
 	VMOVDQU float8Const19<>+0(SB), Y6
 	VMOVDQU float8Const20<>+0(SB), Y7
+	MOVB    stream+24(FP), BL
+	CMPB    BL, $0x00
+	JNE     around
 
 loop:
-	VPERMQ       $0xd8, (CX), Y8
-	VPAND        Y3, Y8, Y9
-	VPMAXUB      Y9, Y0, Y0
-	VPADDUSB     Y4, Y9, Y9
-	VPSLLW       $0x07, Y8, Y10
-	VPAND        Y5, Y10, Y10
-	VPSHUFB      Y9, Y1, Y12
-	VPADDB       Y12, Y10, Y10
-	VPSRLW       $0x01, Y8, Y11
-	VPAND        Y6, Y11, Y11
-	VPADDB       Y7, Y11, Y11
-	VPSHUFB      Y9, Y2, Y12
-	VPADDB       Y12, Y11, Y11
-	VPAND        Y5, Y8, Y8
-	VPOR         Y8, Y11, Y11
-	VPUNPCKLBW   Y11, Y10, Y12
-	VPUNPCKHBW   Y11, Y10, Y10
-	VMOVDQU      Y12, (AX)
-	VMOVDQU      Y10, 32(AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x40, AX
-	SUBQ         $0x20, DX
-	JNZ          loop
+	VPERMQ     $0xd8, (CX), Y8
+	VPAND      Y3, Y8, Y9
+	VPMAXUB    Y9, Y0, Y0
+	VPADDUSB   Y4, Y9, Y9
+	VPSLLW     $0x07, Y8, Y10
+	VPAND      Y5, Y10, Y10
+	VPSHUFB    Y9, Y1, Y12
+	VPADDB     Y12, Y10, Y10
+	VPSRLW     $0x01, Y8, Y11
+	VPAND      Y6, Y11, Y11
+	VPADDB     Y7, Y11, Y11
+	VPSHUFB    Y9, Y2, Y12
+	VPADDB     Y12, Y11, Y11
+	VPAND      Y5, Y8, Y8
+	VPOR       Y8, Y11, Y11
+	VPUNPCKLBW Y11, Y10, Y12
+	VPUNPCKHBW Y11, Y10, Y10
+	VMOVDQU    Y12, (AX)
+	VMOVDQU    Y10, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        loop
+	JMP        done
+
+around:
+	VPERMQ     $0xd8, (CX), Y8
+	VPAND      Y3, Y8, Y9
+	VPMAXUB    Y9, Y0, Y0
+	VPADDUSB   Y4, Y9, Y9
+	VPSLLW     $0x07, Y8, Y10
+	VPAND      Y5, Y10, Y10
+	VPSHUFB    Y9, Y1, Y12
+	VPADDB     Y12, Y10, Y10
+	VPSRLW     $0x01, Y8, Y11
+	VPAND      Y6, Y11, Y11
+	VPADDB     Y7, Y11, Y11
+	VPSHUFB    Y9, Y2, Y12
+	VPADDB     Y12, Y11, Y11
+	VPAND      Y5, Y8, Y8
+	VPOR       Y8, Y11, Y11
+	VPUNPCKLBW Y11, Y10, Y12
+	VPUNPCKHBW Y11, Y10, Y10
+	VMOVNTDQ   Y12, (AX)
+	VMOVNTDQ   Y10, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        around
+
+done:
 	VPSRLW       $0x08, Y0, Y1
 	VPMAXUB      Y1, Y0, Y0
 	VPAND        float8Const21<>+0(SB), Y0, Y0
@@ -583,7 +614,7 @@ loop:
 	VMOVD        X0, AX
 	NOTL         AX
 	MOVWLZX      AX, AX
-	MOVL         AX, top+24(FP)
+	MOVL         AX, top+32(FP)
 	VZEROUPPER
 	RET
 
@@ -1236,9 +1267,9 @@ DATA float8Const32<>+24(SB)/4, $0x47600000
 DATA float8Const32<>+28(SB)/4, $0x47600000
 GLOBL float8Const32<>(SB), RODATA|NOPTR, $32
 
-// func decodeE5M2F16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+// func decodeE5M2F16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 // Requires: AVX, AVX2
-TEXT ·decodeE5M2F16AVX2(SB), NOSPLIT, $0-28
+TEXT ·decodeE5M2F16AVX2(SB), NOSPLIT, $0-36
 	MOVQ    dst+0(FP), AX
 	MOVQ    codes+8(FP), CX
 	MOVQ    n+16(FP), DX
@@ -1251,20 +1282,40 @@ TEXT ·decodeE5M2F16AVX2(SB), NOSPLIT, $0-28
 	VMOVDQU float8Const33<>+0(SB), Y1
 	VMOVDQU float8Const17<>+0(SB), Y1
 	VMOVDQU float8Const33<>+0(SB), Y2
+	MOVB    stream+24(FP), BL
+	CMPB    BL, $0x00
+	JNE     around
 
 loop:
-	VPERMQ       $0xd8, (CX), Y2
-	VPAND        Y1, Y2, Y3
-	VPMAXUB      Y3, Y0, Y0
-	VPXOR        Y3, Y3, Y3
-	VPUNPCKLBW   Y2, Y3, Y4
-	VPUNPCKHBW   Y2, Y3, Y3
-	VMOVDQU      Y4, (AX)
-	VMOVDQU      Y3, 32(AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x40, AX
-	SUBQ         $0x20, DX
-	JNZ          loop
+	VPERMQ     $0xd8, (CX), Y2
+	VPAND      Y1, Y2, Y3
+	VPMAXUB    Y3, Y0, Y0
+	VPXOR      Y3, Y3, Y3
+	VPUNPCKLBW Y2, Y3, Y4
+	VPUNPCKHBW Y2, Y3, Y3
+	VMOVDQU    Y4, (AX)
+	VMOVDQU    Y3, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        loop
+	JMP        done
+
+around:
+	VPERMQ     $0xd8, (CX), Y2
+	VPAND      Y1, Y2, Y3
+	VPMAXUB    Y3, Y0, Y0
+	VPXOR      Y3, Y3, Y3
+	VPUNPCKLBW Y2, Y3, Y4
+	VPUNPCKHBW Y2, Y3, Y3
+	VMOVNTDQ   Y4, (AX)
+	VMOVNTDQ   Y3, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        around
+
+done:
 	VPSRLW       $0x08, Y0, Y1
 	VPMAXUB      Y1, Y0, Y0
 	VPAND        float8Const21<>+0(SB), Y0, Y0
@@ -1276,7 +1327,7 @@ loop:
 	VMOVD        X0, AX
 	NOTL         AX
 	MOVWLZX      AX, AX
-	MOVL         AX, top+24(FP)
+	MOVL         AX, top+32(FP)
 	VZEROUPPER
 	RET
 
@@ -2086,9 +2137,9 @@ codes:
 	VZEROUPPER
 	RET
 
-// func decodeE4M3BF16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+// func decodeE4M3BF16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 // Requires: AVX, AVX2
-TEXT ·decodeE4M3BF16AVX2(SB), NOSPLIT, $0-28
+TEXT ·decodeE4M3BF16AVX2(SB), NOSPLIT, $0-36
 	MOVQ    dst+0(FP), AX
 	MOVQ    codes+8(FP), CX
 	MOVQ    n+16(FP), DX
@@ -2101,31 +2152,62 @@ TEXT ·decodeE4M3BF16AVX2(SB), NOSPLIT, $0-28
 	VMOVDQU float8Const24<>+0(SB), Y6
 	VMOVDQU float8Const25<>+0(SB), Y7
 	VMOVDQU float8Const26<>+0(SB), Y8
+	MOVB    stream+24(FP), BL
+	CMPB    BL, $0x00
+	JNE     around
 
 loop:
-	VPERMQ       $0xd8, (CX), Y9
-	VPAND        Y3, Y9, Y10
-	VPMAXUB      Y10, Y0, Y0
-	VPADDUSB     Y5, Y10, Y10
-	VPSLLW       $0x04, Y9, Y11
-	VPAND        Y6, Y11, Y11
-	VPSHUFB      Y10, Y1, Y13
-	VPADDB       Y13, Y11, Y11
-	VPSRLW       $0x04, Y9, Y12
-	VPAND        Y7, Y12, Y12
-	VPADDB       Y8, Y12, Y12
-	VPSHUFB      Y10, Y2, Y13
-	VPADDB       Y13, Y12, Y12
-	VPAND        Y4, Y9, Y9
-	VPOR         Y9, Y12, Y12
-	VPUNPCKLBW   Y12, Y11, Y13
-	VPUNPCKHBW   Y12, Y11, Y11
-	VMOVDQU      Y13, (AX)
-	VMOVDQU      Y11, 32(AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x40, AX
-	SUBQ         $0x20, DX
-	JNZ          loop
+	VPERMQ     $0xd8, (CX), Y9
+	VPAND      Y3, Y9, Y10
+	VPMAXUB    Y10, Y0, Y0
+	VPADDUSB   Y5, Y10, Y10
+	VPSLLW     $0x04, Y9, Y11
+	VPAND      Y6, Y11, Y11
+	VPSHUFB    Y10, Y1, Y13
+	VPADDB     Y13, Y11, Y11
+	VPSRLW     $0x04, Y9, Y12
+	VPAND      Y7, Y12, Y12
+	VPADDB     Y8, Y12, Y12
+	VPSHUFB    Y10, Y2, Y13
+	VPADDB     Y13, Y12, Y12
+	VPAND      Y4, Y9, Y9
+	VPOR       Y9, Y12, Y12
+	VPUNPCKLBW Y12, Y11, Y13
+	VPUNPCKHBW Y12, Y11, Y11
+	VMOVDQU    Y13, (AX)
+	VMOVDQU    Y11, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        loop
+	JMP        done
+
+around:
+	VPERMQ     $0xd8, (CX), Y9
+	VPAND      Y3, Y9, Y10
+	VPMAXUB    Y10, Y0, Y0
+	VPADDUSB   Y5, Y10, Y10
+	VPSLLW     $0x04, Y9, Y11
+	VPAND      Y6, Y11, Y11
+	VPSHUFB    Y10, Y1, Y13
+	VPADDB     Y13, Y11, Y11
+	VPSRLW     $0x04, Y9, Y12
+	VPAND      Y7, Y12, Y12
+	VPADDB     Y8, Y12, Y12
+	VPSHUFB    Y10, Y2, Y13
+	VPADDB     Y13, Y12, Y12
+	VPAND      Y4, Y9, Y9
+	VPOR       Y9, Y12, Y12
+	VPUNPCKLBW Y12, Y11, Y13
+	VPUNPCKHBW Y12, Y11, Y11
+	VMOVNTDQ   Y13, (AX)
+	VMOVNTDQ   Y11, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        around
+
+done:
 	VPSRLW       $0x08, Y0, Y1
 	VPMAXUB      Y1, Y0, Y0
 	VPAND        float8Const21<>+0(SB), Y0, Y0
@@ -2137,7 +2219,7 @@ loop:
 	VMOVD        X0, AX
 	NOTL         AX
 	MOVWLZX      AX, AX
-	MOVL         AX, top+24(FP)
+	MOVL         AX, top+32(FP)
 	VZEROUPPER
 	RET
 
@@ -2588,9 +2670,9 @@ codes:
 	VZEROUPPER
 	RET
 
-// func decodeE5M2BF16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+// func decodeE5M2BF16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 // Requires: AVX, AVX2
-TEXT ·decodeE5M2BF16AVX2(SB), NOSPLIT, $0-28
+TEXT ·decodeE5M2BF16AVX2(SB), NOSPLIT, $0-36
 	MOVQ    dst+0(FP), AX
 	MOVQ    codes+8(FP), CX
 	MOVQ    n+16(FP), DX
@@ -2603,31 +2685,62 @@ TEXT ·decodeE5M2BF16AVX2(SB), NOSPLIT, $0-28
 	VMOVDQU float8Const37<>+0(SB), Y6
 	VMOVDQU float8Const38<>+0(SB), Y7
 	VMOVDQU float8Const39<>+0(SB), Y8
+	MOVB    stream+24(FP), BL
+	CMPB    BL, $0x00
+	JNE     around
 
 loop:
-	VPERMQ       $0xd8, (CX), Y9
-	VPAND        Y3, Y9, Y10
-	VPMAXUB      Y10, Y0, Y0
-	VPADDUSB     Y5, Y10, Y10
-	VPSLLW       $0x05, Y9, Y11
-	VPAND        Y6, Y11, Y11
-	VPSHUFB      Y10, Y1, Y13
-	VPADDB       Y13, Y11, Y11
-	VPSRLW       $0x03, Y9, Y12
-	VPAND        Y7, Y12, Y12
-	VPADDB       Y8, Y12, Y12
-	VPSHUFB      Y10, Y2, Y13
-	VPADDB       Y13, Y12, Y12
-	VPAND        Y4, Y9, Y9
-	VPOR         Y9, Y12, Y12
-	VPUNPCKLBW   Y12, Y11, Y13
-	VPUNPCKHBW   Y12, Y11, Y11
-	VMOVDQU      Y13, (AX)
-	VMOVDQU      Y11, 32(AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x40, AX
-	SUBQ         $0x20, DX
-	JNZ          loop
+	VPERMQ     $0xd8, (CX), Y9
+	VPAND      Y3, Y9, Y10
+	VPMAXUB    Y10, Y0, Y0
+	VPADDUSB   Y5, Y10, Y10
+	VPSLLW     $0x05, Y9, Y11
+	VPAND      Y6, Y11, Y11
+	VPSHUFB    Y10, Y1, Y13
+	VPADDB     Y13, Y11, Y11
+	VPSRLW     $0x03, Y9, Y12
+	VPAND      Y7, Y12, Y12
+	VPADDB     Y8, Y12, Y12
+	VPSHUFB    Y10, Y2, Y13
+	VPADDB     Y13, Y12, Y12
+	VPAND      Y4, Y9, Y9
+	VPOR       Y9, Y12, Y12
+	VPUNPCKLBW Y12, Y11, Y13
+	VPUNPCKHBW Y12, Y11, Y11
+	VMOVDQU    Y13, (AX)
+	VMOVDQU    Y11, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        loop
+	JMP        done
+
+around:
+	VPERMQ     $0xd8, (CX), Y9
+	VPAND      Y3, Y9, Y10
+	VPMAXUB    Y10, Y0, Y0
+	VPADDUSB   Y5, Y10, Y10
+	VPSLLW     $0x05, Y9, Y11
+	VPAND      Y6, Y11, Y11
+	VPSHUFB    Y10, Y1, Y13
+	VPADDB     Y13, Y11, Y11
+	VPSRLW     $0x03, Y9, Y12
+	VPAND      Y7, Y12, Y12
+	VPADDB     Y8, Y12, Y12
+	VPSHUFB    Y10, Y2, Y13
+	VPADDB     Y13, Y12, Y12
+	VPAND      Y4, Y9, Y9
+	VPOR       Y9, Y12, Y12
+	VPUNPCKLBW Y12, Y11, Y13
+	VPUNPCKHBW Y12, Y11, Y11
+	VMOVNTDQ   Y13, (AX)
+	VMOVNTDQ   Y11, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	SUBQ       $0x20, DX
+	JNZ        around
+
+done:
 	VPSRLW       $0x08, Y0, Y1
 	VPMAXUB      Y1, Y0, Y0
 	VPAND        float8Const21<>+0(SB), Y0, Y0
@@ -2639,7 +2752,7 @@ loop:
 	VMOVD        X0, AX
 	NOTL         AX
 	MOVWLZX      AX, AX
-	MOVL         AX, top+24(FP)
+	MOVL         AX, top+32(FP)
 	VZEROUPPER
 	RET
 

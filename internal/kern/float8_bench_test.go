@@ -21,7 +21,7 @@ func BenchmarkFloat8(b *testing.B) {
 		run("scalerows/"+t, func() { E4M3.ScaleRows(i == 1, codes, scales, src, 128, RowScales{}) })
 		run("absmax/"+t, func() { AbsMaxBits(src) })
 		E4M3.ScaleRows(i == 1, codes, scales, src, 128, RowScales{})
-		run("decode/"+t, func() { E4M3.Decode(i == 1, src, codes) })
+		run("decode/"+t, func() { E4M3.Decode(i == 1, src, codes, false) })
 		run("restore/"+t, func() { E4M3.RestoreRows(i == 1, src, codes, scales, 128, 0x42000000) })
 	}
 }

@@ -29,10 +29,11 @@ func scaleWideE4M3F16AVX2(dst *byte, src *uint16, n int, inv float32)
 func scaleRowsE4M3F16AVX2(dst *byte, scales *byte, src *uint16, rows int, dim int, least float32, zero float32) (left int, top uint32)
 
 // decodeE4M3F16AVX2 sets dst to the patterns of codes, n a positive multiple of 32, and returns
-// the greatest code without its sign.
+// the greatest code without its sign. If stream is 1 it writes around the caches, and dst is a
+// multiple of 32.
 //
 //go:noescape
-func decodeE4M3F16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+func decodeE4M3F16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 
 // restoreRowsE4M3F16AVX2 sets dst to the patterns of codes times the scale of their row of dim
 // values, a multiple of 32, until the bits of a scale are beyond limit; it returns how many rows
@@ -68,10 +69,11 @@ func scaleWideE5M2F16AVX2(dst *byte, src *uint16, n int, inv float32)
 func scaleRowsE5M2F16AVX2(dst *byte, scales *byte, src *uint16, rows int, dim int, least float32, zero float32) (left int, top uint32)
 
 // decodeE5M2F16AVX2 sets dst to the patterns of codes, n a positive multiple of 32, and returns
-// the greatest code without its sign.
+// the greatest code without its sign. If stream is 1 it writes around the caches, and dst is a
+// multiple of 32.
 //
 //go:noescape
-func decodeE5M2F16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+func decodeE5M2F16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 
 // restoreRowsE5M2F16AVX2 sets dst to the patterns of codes times the scale of their row of dim
 // values, a multiple of 32, until the bits of a scale are beyond limit; it returns how many rows
@@ -122,10 +124,11 @@ func scaleE4M3BF16AVX2(dst *byte, src *uint16, n int, inv float32)
 func scaleRowsE4M3BF16AVX2(dst *byte, scales *byte, src *uint16, rows int, dim int, least float32, zero float32) (left int, top uint32)
 
 // decodeE4M3BF16AVX2 sets dst to the patterns of codes, n a positive multiple of 32, and returns
-// the greatest code without its sign.
+// the greatest code without its sign. If stream is 1 it writes around the caches, and dst is a
+// multiple of 32.
 //
 //go:noescape
-func decodeE4M3BF16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+func decodeE4M3BF16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 
 // restoreRowsE4M3BF16AVX2 sets dst to the patterns of codes times the scale of their row of dim
 // values, a multiple of 32, until the bits of a scale are beyond limit; it returns how many rows
@@ -155,10 +158,11 @@ func scaleE5M2BF16AVX2(dst *byte, src *uint16, n int, inv float32)
 func scaleRowsE5M2BF16AVX2(dst *byte, scales *byte, src *uint16, rows int, dim int, least float32, zero float32) (left int, top uint32)
 
 // decodeE5M2BF16AVX2 sets dst to the patterns of codes, n a positive multiple of 32, and returns
-// the greatest code without its sign.
+// the greatest code without its sign. If stream is 1 it writes around the caches, and dst is a
+// multiple of 32.
 //
 //go:noescape
-func decodeE5M2BF16AVX2(dst *uint16, codes *byte, n int) (top uint32)
+func decodeE5M2BF16AVX2(dst *uint16, codes *byte, n int, stream uint8) (top uint32)
 
 // restoreRowsE5M2BF16AVX2 sets dst to the patterns of codes times the scale of their row of dim
 // values, a multiple of 32, until the bits of a scale are beyond limit; it returns how many rows

@@ -3,7 +3,6 @@ package kern
 import (
 	"encoding/binary"
 	"math"
-	"unsafe"
 )
 
 // A Micro is a format of small blocks, each under a scale of 8 bits.
@@ -185,10 +184,7 @@ func (m Micro) restore256(bf16 bool, dst []uint16, codes, scales []byte, blocks 
 
 func (m Micro) restore512(bf16 bool, dst []uint16, codes, scales []byte, blocks int,
 	tensor, limit float32, stream bool) int {
-	left, around := 0, uint8(0)
-	if stream && uintptr(unsafe.Pointer(&dst[0]))&63 == 0 {
-		around = 1
-	}
+	left, around := 0, streams(stream, &dst[0], 64)
 	switch {
 	case m <= FourSix && bf16:
 		left = restoreNVFP4BF16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)

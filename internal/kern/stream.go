@@ -32,6 +32,15 @@ func StreamCopy(dst, src []byte) {
 	}
 }
 
+// streams returns 1 if a kernel may write around the caches, which dst allows if it is a multiple of
+// size bytes.
+func streams(stream bool, dst *uint16, size uintptr) uint8 {
+	if stream && uintptr(unsafe.Pointer(dst))%size == 0 {
+		return 1
+	}
+	return 0
+}
+
 // StreamFence ends a run of StreamCopy.
 func StreamFence() {
 	if level >= AVX2 {

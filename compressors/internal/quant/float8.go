@@ -177,9 +177,10 @@ func (f *Float8) Valid(codes []byte) bool {
 }
 
 // Decode sets dst to the patterns of the numbers that codes mean, and returns false if one is none.
-func (f *Float8) Decode(d kv.DType, dst []uint16, codes []byte) bool {
+// With stream most of it is written around the caches, as kern.StreamCopy does.
+func (f *Float8) Decode(d kv.DType, dst []uint16, codes []byte, stream bool) bool {
 	t := &f.direct[d]
-	top, n := f.kern.Decode(d == kv.BF16, dst, codes)
+	top, n := f.kern.Decode(d == kv.BF16, dst, codes, stream)
 	dst, codes = dst[n:len(codes)], codes[n:]
 	for i, c := range codes {
 		dst[i] = t[c]

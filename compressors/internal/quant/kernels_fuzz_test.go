@@ -43,7 +43,7 @@ func FuzzFloat8(f *testing.F) {
 				t.Fatal("finite values are refused")
 			}
 			vals, more := make([]uint16, len(row)), make([]uint16, len(row))
-			if !format.Decode(d, vals, plain) || !format.RestoreRows(d, more, scaled, scales, dim) {
+			if !format.Decode(d, vals, plain, true) || !format.RestoreRows(d, more, scaled, scales, dim) {
 				t.Fatal("what was encoded does not come back")
 			}
 			return slices.Concat(plain, scaled, scales, patterns(vals), patterns(more))

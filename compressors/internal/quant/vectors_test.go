@@ -139,7 +139,7 @@ func checkFloat8(t *testing.T, d kv.DType, row []uint16) {
 					t.Fatal("a code is no number")
 				}
 				vals := make([]uint16, len(row))
-				f.Decode(d, vals, plain)
+				f.Decode(d, vals, plain, true)
 				return slices.Concat(plain, scaled, patterns(vals))
 			})
 		}
@@ -192,7 +192,7 @@ func TestFloat8SaysWhereThereIsNoNumber(t *testing.T) {
 				}
 				clear(codes)
 				codes[at] = 0xff
-				if f.Decode(d, src, codes) || f.RestoreRows(d, src[:288], codes[:288], scales, 32) && at < 288 {
+				if f.Decode(d, src, codes, true) || f.RestoreRows(d, src[:288], codes[:288], scales, 32) && at < 288 {
 					t.Errorf("NaN at %d passes", at)
 				}
 				clear(codes)
@@ -238,7 +238,7 @@ func TestAllCodesAndPatternsOfFloat8AgreeWithVectors(t *testing.T) {
 				codes := make([]byte, len(all))
 				f.Cast(d, codes, all)
 				back := make([]uint16, len(all))
-				f.Decode(d, back, codes)
+				f.Decode(d, back, codes, true)
 				return append(codes, patterns(back)...)
 			})
 		}

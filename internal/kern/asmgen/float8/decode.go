@@ -77,20 +77,29 @@ func (s spread) hold() {
 }
 
 func (f format) decode(bf16 bool) {
-	Begin("decode"+f.name+Type(bf16)+"AVX2", "func(dst *uint16, codes *byte, n int) (top uint32)",
+	Begin("decode"+f.name+Type(bf16)+"AVX2", "func(dst *uint16, codes *byte, n int, stream uint8) (top uint32)",
 		"sets dst to the patterns of codes, n a positive multiple of 32, and returns the greatest "+
-			"code without its sign.")
+			"code without its sign. If stream is 1 it writes around the caches, and dst is a multiple of 32.")
 	dst, codes, n, top := Arg("dst"), Arg("codes"), Arg("n"), Zero()
 	s := f.spread(bf16)
 	s.hold()
-	Label("loop")
-	a, b := s.patterns(At(codes, 0), top)
-	VMOVDQU(a, At(dst, 0))
-	VMOVDQU(b, At(dst, 32))
-	ADDQ(Imm(32), codes)
-	ADDQ(Imm(64), dst)
-	SUBQ(Imm(32), n)
-	JNZ(LabelRef("loop"))
+	stream := Load(Param("stream"), GP8())
+	CMPB(stream, Imm(0))
+	JNE(LabelRef("around"))
+	loop := func(label string, store func(y, m Op)) {
+		Label(label)
+		a, b := s.patterns(At(codes, 0), top)
+		store(a, At(dst, 0))
+		store(b, At(dst, 32))
+		ADDQ(Imm(32), codes)
+		ADDQ(Imm(64), dst)
+		SUBQ(Imm(32), n)
+		JNZ(LabelRef(label))
+	}
+	loop("loop", func(y, m Op) { VMOVDQU(y, m) })
+	JMP(LabelRef("done"))
+	loop("around", func(y, m Op) { VMOVNTDQ(y, m) })
+	Label("done")
 	Store(MaxByte(top), ReturnIndex(0))
 	End()
 }
