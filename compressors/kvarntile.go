@@ -240,10 +240,7 @@ func (s *kvarnScratch) quantise(dst []byte, y kvarnTile) bool {
 
 // nearestCodes sets codes to (x - zero)/scale, rounded, ties to even, from 0 to steps.
 func nearestCodes(codes []byte, row []float32, zero, scale, steps float32) {
-	inv := oneOver(scale)
-	for i, x := range row {
-		codes[i] = byte(rounded(min(max(float32((x-zero)*inv), 0), steps)))
-	}
+	kern.RoundCodes(codes, row, zero, oneOver(scale), steps)
 }
 
 // restore fills the tile from what quantise wrote.

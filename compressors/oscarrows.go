@@ -159,10 +159,7 @@ func (s *oscarScratch) row(c *oscar, out *oscarRuns, row []float32, clip float64
 	steps := float32(int(1)<<c.Bits - 1)
 	for at := 0; at < len(row); at += c.Group {
 		group := row[at:min(at+c.Group, len(row))]
-		low, high := group[0], group[0]
-		for _, x := range group {
-			low, high = min(low, x), max(high, x)
-		}
+		low, high := kern.Range(group)
 		width := (high - low) / steps
 		zero, scale := kern.F32ToF16(low), kern.F32ToF16(width)
 		if width > 0 {
@@ -190,23 +187,30 @@ func (s *oscarScratch) clip(row []float32, share float64) {
 	}
 	keep := len(row) - at // the threshold is the last of so many largest
 	s.largest = s.largest[:0]
-	for _, x := range row {
-		x = max(x, -x)
-		if n := len(s.largest); n < keep {
-			s.largest = append(s.largest, x)
-		} else if x <= s.largest[n-1] {
-			continue
-		}
-		i := len(s.largest) - 1
-		for ; i > 0 && s.largest[i-1] < x; i-- {
-			s.largest[i] = s.largest[i-1]
-		}
-		s.largest[i] = x
+	for _, x := range row[:keep] {
+		s.largest = append(s.largest, 0)
+		s.enter(max(x, -x))
 	}
-	limit := s.largest[keep-1]
-	for i, x := range row {
-		row[i] = min(max(x, -limit), limit)
+	for from := keep; from < len(row); from += 32 {
+		block, limit := row[from:min(from+32, len(row))], s.largest[keep-1]
+		for beyond := kern.Outside(block, -limit, limit); beyond != 0; beyond &= beyond - 1 {
+			x := block[bits.TrailingZeros32(beyond)]
+			s.enter(max(x, -x))
+		}
 	}
+	kern.Clamp(row, s.largest[keep-1])
+}
+
+// enter puts a magnitude among the largest in place of the last, if it is larger.
+func (s *oscarScratch) enter(x float32) {
+	i := len(s.largest) - 1
+	if x <= s.largest[i] {
+		return
+	}
+	for ; i > 0 && s.largest[i-1] < x; i-- {
+		s.largest[i] = s.largest[i-1]
+	}
+	s.largest[i] = x
 }
 
 // decompress fills rows of a plane.
@@ -230,9 +234,7 @@ func (s *oscarScratch) decompress(c *oscar, in *oscarRuns, dst []uint16, side kv
 				}
 				step, low := kern.F16ToF32(scale), kern.F16ToF32(zero)
 				end := min(g+c.Group, dim)
-				for i, code := range codes[g:end] {
-					s.turned[at+g+i] = float32(float32(code)*step) + low
-				}
+				kern.AffineValues(s.turned[at+g:at+end], codes[g:end], step, low)
 			}
 		}
 		clear(s.rows)

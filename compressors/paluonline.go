@@ -8,6 +8,7 @@ import (
 	"kvgauge/compressors/internal/lowrank"
 	"kvgauge/compressors/internal/rotate"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -182,7 +183,7 @@ func (w *onlineScratch) read(in []byte, width, rank int) bool {
 		}
 		b.up[i] = x
 	}
-	transpose(b.down, b.up, rank, width)
+	kern.Transpose(b.down, b.up, rank, width)
 	return true
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"kvgauge/compressors/internal/entropy"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 )
 
 // How a block of pca_ecsq is kept.
@@ -103,7 +104,7 @@ func (s *pcaScratch) code(f *pcaFit, b *pcaBlock, delta float32, tokens int) byt
 	}
 	s.z, s.comps = growTo(s.z, tokens*b.rank), growTo(s.comps, tokens*b.rank)
 	b.forward(s.z, s.x, tokens)
-	transpose(s.comps, s.z, tokens, b.rank)
+	kern.Transpose(s.comps, s.z, tokens, b.rank)
 	syms, escapes, lows := len(s.syms), len(s.escapes), s.lowBits
 	kept := len(lows.dst)
 	sse := 0.0
@@ -133,19 +134,6 @@ func squares(x []float32) float64 {
 		sum += float64(float64(v) * float64(v))
 	}
 	return sum
-}
-
-// transpose sets out (cols × rows) to in (rows × cols), a few rows at a time.
-func transpose(out, in []float32, rows, cols int) {
-	const tile = 16
-	for at := 0; at < rows; at += tile {
-		to := min(rows, at+tile)
-		for c := range cols {
-			for i := at; i < to; i++ {
-				out[c*rows+i] = in[i*cols+c]
-			}
-		}
-	}
 }
 
 const (
@@ -329,7 +317,7 @@ func (s *pcaScratch) restore(f *pcaFit, b *pcaBlock, delta float32, tokens int, 
 			}
 		}
 	}
-	transpose(s.z, s.comps, b.rank, tokens)
+	kern.Transpose(s.z, s.comps, b.rank, tokens)
 	b.inverse(s.x, s.z, tokens)
 	return true
 }

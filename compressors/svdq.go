@@ -6,6 +6,7 @@ import (
 
 	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/kv"
+	"kvgauge/internal/kern"
 	"kvgauge/internal/registry"
 )
 
@@ -149,7 +150,7 @@ func (c *svdq) compress(w *onlineScratch, src kv.Tensor, s span, turn *keyTurner
 	energy := fastSquares(w.rows)
 	w.latent, w.comps = growTo(w.latent, src.Tokens*n.rank), growTo(w.comps, src.Tokens*n.rank)
 	b.forward(w.latent, w.rows, src.Tokens)
-	transpose(w.comps, w.latent, src.Tokens, n.rank)
+	kern.Transpose(w.comps, w.latent, src.Tokens, n.rank)
 	sse := max(0, fastSquares(w.rows)-fastSquares(w.latent))
 	scales, codes := out[n.basis:n.basis+n.scales], out[n.basis+n.scales:]
 	for k := range n.rank {
@@ -248,7 +249,7 @@ func (c *svdq) restore(w *onlineScratch, dst kv.Tensor, s span, turn *keyTurner,
 			}
 		}
 	}
-	transpose(w.latent, w.comps, n.rank, dst.Tokens)
+	kern.Transpose(w.latent, w.comps, n.rank, dst.Tokens)
 	w.basis.inverse(w.rows, w.latent, dst.Tokens)
 	s.store(dst, w.rows, 0, dst.Tokens, turn, &w.palu.span)
 	return true

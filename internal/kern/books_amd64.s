@@ -1411,3 +1411,213 @@ TEXT ·outsideAVX2(SB), NOSPLIT, $0-20
 	MOVL         AX, ret+16(FP)
 	VZEROUPPER
 	RET
+
+// func clampAVX2(v *float32, n int, limit float32)
+// Requires: AVX
+TEXT ·clampAVX2(SB), NOSPLIT, $0-20
+	MOVQ         v+0(FP), AX
+	VBROADCASTSS limit+16(FP), Y0
+	VMOVDQU      booksConst3<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y1
+	MOVQ         n+8(FP), CX
+
+loop:
+	VMOVUPS (AX), Y2
+	VMAXPS  Y2, Y1, Y2
+	VMINPS  Y2, Y0, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    $0x20, AX
+	SUBQ    $0x08, CX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func roundCodesAVX2(codes *byte, v *float32, n int, low float32, inv float32, top float32)
+// Requires: AVX, AVX2
+TEXT ·roundCodesAVX2(SB), NOSPLIT, $0-36
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	VBROADCASTSS low+24(FP), Y0
+	VBROADCASTSS inv+28(FP), Y1
+	VBROADCASTSS top+32(FP), Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVDQU      booksConst0<>+0(SB), Y4
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS   (CX), Y5
+	VSUBPS    Y0, Y5, Y5
+	VMULPS    Y1, Y5, Y5
+	VMAXPS    Y3, Y5, Y5
+	VMINPS    Y2, Y5, Y5
+	VCVTPS2DQ Y5, Y5
+	VMOVUPS   32(CX), Y6
+	VSUBPS    Y0, Y6, Y6
+	VMULPS    Y1, Y6, Y6
+	VMAXPS    Y3, Y6, Y6
+	VMINPS    Y2, Y6, Y6
+	VCVTPS2DQ Y6, Y6
+	VMOVUPS   64(CX), Y7
+	VSUBPS    Y0, Y7, Y7
+	VMULPS    Y1, Y7, Y7
+	VMAXPS    Y3, Y7, Y7
+	VMINPS    Y2, Y7, Y7
+	VCVTPS2DQ Y7, Y7
+	VMOVUPS   96(CX), Y8
+	VSUBPS    Y0, Y8, Y8
+	VMULPS    Y1, Y8, Y8
+	VMAXPS    Y3, Y8, Y8
+	VMINPS    Y2, Y8, Y8
+	VCVTPS2DQ Y8, Y8
+	VPACKSSDW Y6, Y5, Y5
+	VPACKSSDW Y8, Y7, Y7
+	VPACKUSWB Y7, Y5, Y5
+	VPERMD    Y5, Y4, Y5
+	VMOVDQU   Y5, (AX)
+	ADDQ      $0x80, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x20, DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func affineValuesAVX2(v *float32, codes *byte, n int, scale float32, low float32)
+// Requires: AVX, AVX2
+TEXT ·affineValuesAVX2(SB), NOSPLIT, $0-32
+	MOVQ         v+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	VBROADCASTSS scale+24(FP), Y0
+	VBROADCASTSS low+28(FP), Y1
+	MOVQ         n+16(FP), DX
+
+loop:
+	VPMOVZXBD (CX), Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    Y1, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x08, CX
+	SUBQ      $0x08, DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func transposeAVX2(dst *float32, src *float32, dstStride int, srcStride int, n int)
+// Requires: AVX
+TEXT ·transposeAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ dstStride+16(FP), DX
+	MOVQ srcStride+24(FP), BX
+	MOVQ n+32(FP), SI
+	LEAQ (BX)(BX*2), DI
+	LEAQ (BX)(BX*4), R8
+	LEAQ (DI)(BX*4), R9
+
+columns:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (CX)(BX*1), Y1
+	VMOVUPS     (CX)(BX*2), Y2
+	VMOVUPS     (CX)(DI*1), Y3
+	VMOVUPS     (CX)(BX*4), Y4
+	VMOVUPS     (CX)(R8*1), Y5
+	VMOVUPS     (CX)(DI*2), Y6
+	VMOVUPS     (CX)(R9*1), Y7
+	MOVQ        AX, R10
+	VUNPCKLPS   Y1, Y0, Y8
+	VUNPCKHPS   Y1, Y0, Y0
+	VUNPCKLPS   Y3, Y2, Y1
+	VUNPCKHPS   Y3, Y2, Y2
+	VUNPCKLPS   Y5, Y4, Y3
+	VUNPCKHPS   Y5, Y4, Y4
+	VUNPCKLPS   Y7, Y6, Y5
+	VUNPCKHPS   Y7, Y6, Y6
+	VUNPCKLPD   Y1, Y8, Y7
+	VUNPCKHPD   Y1, Y8, Y1
+	VUNPCKLPD   Y2, Y0, Y8
+	VUNPCKHPD   Y2, Y0, Y0
+	VUNPCKLPD   Y5, Y3, Y2
+	VUNPCKHPD   Y5, Y3, Y3
+	VUNPCKLPD   Y6, Y4, Y5
+	VUNPCKHPD   Y6, Y4, Y4
+	VINSERTF128 $0x01, X2, Y7, Y6
+	VPERM2F128  $0x31, Y2, Y7, Y2
+	VINSERTF128 $0x01, X3, Y1, Y7
+	VPERM2F128  $0x31, Y3, Y1, Y1
+	VINSERTF128 $0x01, X5, Y8, Y3
+	VPERM2F128  $0x31, Y5, Y8, Y5
+	VINSERTF128 $0x01, X4, Y0, Y8
+	VPERM2F128  $0x31, Y4, Y0, Y0
+	VMOVUPS     Y6, (R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y7, (R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y3, (R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y8, (R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y2, (R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y1, (R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y5, (R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y0, (R10)
+	ADDQ        DX, R10
+	LEAQ        (CX)(BX*8), R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(BX*1), Y1
+	VMOVUPS     (R10)(BX*2), Y2
+	VMOVUPS     (R10)(DI*1), Y3
+	VMOVUPS     (R10)(BX*4), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VMOVUPS     (R10)(DI*2), Y6
+	VMOVUPS     (R10)(R9*1), Y7
+	MOVQ        AX, R10
+	VUNPCKLPS   Y1, Y0, Y8
+	VUNPCKHPS   Y1, Y0, Y0
+	VUNPCKLPS   Y3, Y2, Y1
+	VUNPCKHPS   Y3, Y2, Y2
+	VUNPCKLPS   Y5, Y4, Y3
+	VUNPCKHPS   Y5, Y4, Y4
+	VUNPCKLPS   Y7, Y6, Y5
+	VUNPCKHPS   Y7, Y6, Y6
+	VUNPCKLPD   Y1, Y8, Y7
+	VUNPCKHPD   Y1, Y8, Y1
+	VUNPCKLPD   Y2, Y0, Y8
+	VUNPCKHPD   Y2, Y0, Y0
+	VUNPCKLPD   Y5, Y3, Y2
+	VUNPCKHPD   Y5, Y3, Y3
+	VUNPCKLPD   Y6, Y4, Y5
+	VUNPCKHPD   Y6, Y4, Y4
+	VINSERTF128 $0x01, X2, Y7, Y6
+	VPERM2F128  $0x31, Y2, Y7, Y2
+	VINSERTF128 $0x01, X3, Y1, Y7
+	VPERM2F128  $0x31, Y3, Y1, Y1
+	VINSERTF128 $0x01, X5, Y8, Y3
+	VPERM2F128  $0x31, Y5, Y8, Y5
+	VINSERTF128 $0x01, X4, Y0, Y8
+	VPERM2F128  $0x31, Y4, Y0, Y0
+	VMOVUPS     Y6, 32(R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y7, 32(R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y3, 32(R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y8, 32(R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y2, 32(R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y1, 32(R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y5, 32(R10)
+	ADDQ        DX, R10
+	VMOVUPS     Y0, 32(R10)
+	ADDQ        DX, R10
+	MOVQ        R10, AX
+	ADDQ        $0x20, CX
+	DECQ        SI
+	JNZ         columns
+	VZEROUPPER
+	RET

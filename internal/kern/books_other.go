@@ -66,6 +66,14 @@ func gridValuesAVX2(_ *float32, _ *byte, _, _ *float32, _, _ int) { panic("kern:
 
 func outsideAVX2(_ *float32, _, _ float32) uint32 { panic("kern: no vector kernels") }
 
+func clampAVX2(_ *float32, _ int, _ float32) { panic("kern: no vector kernels") }
+
+func roundCodesAVX2(_ *byte, _ *float32, _ int, _, _, _ float32) { panic("kern: no vector kernels") }
+
+func affineValuesAVX2(_ *float32, _ *byte, _ int, _, _ float32) { panic("kern: no vector kernels") }
+
+func transposeAVX2(_, _ *float32, _, _, _ int) { panic("kern: no vector kernels") }
+
 func extremesAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }
 
 func blockRangesAVX2(_, _, _ *float32, _ int) { panic("kern: no vector kernels") }

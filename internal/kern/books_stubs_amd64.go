@@ -135,3 +135,25 @@ func gridValuesAVX2(v *float32, codes *byte, grid *float32, levels *float32, n i
 //
 //go:noescape
 func outsideAVX2(v *float32, lo float32, hi float32) uint32
+
+// clampAVX2 cuts n numbers, a multiple of 8, to magnitudes up to limit.
+//
+//go:noescape
+func clampAVX2(v *float32, n int, limit float32)
+
+// roundCodesAVX2 sets codes to (v - low)·inv, rounded to even, from 0 to top, n a multiple of
+// 32.
+//
+//go:noescape
+func roundCodesAVX2(codes *byte, v *float32, n int, low float32, inv float32, top float32)
+
+// affineValuesAVX2 sets v to codes times scale plus low, n a multiple of 8.
+//
+//go:noescape
+func affineValuesAVX2(v *float32, codes *byte, n int, scale float32, low float32)
+
+// transposeAVX2 sets 8n rows of sixteen of dst to sixteen rows of 8n numbers of src, transposed;
+// rows are strides of bytes apart.
+//
+//go:noescape
+func transposeAVX2(dst *float32, src *float32, dstStride int, srcStride int, n int)

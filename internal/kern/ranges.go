@@ -62,3 +62,69 @@ func Nibble(x float32) byte {
 	}
 	return byte(x + 0.5)
 }
+
+// Clamp cuts the numbers of v to magnitudes up to limit; NaN stays.
+func Clamp(v []float32, limit float32) {
+	n := 0
+	if level >= AVX2 && len(v) >= 8 {
+		n = len(v) &^ 7
+		clampAVX2(&v[0], n, limit)
+	}
+	for i, x := range v[n:] {
+		v[n+i] = min(max(x, -limit), limit)
+	}
+}
+
+// RoundCodes sets codes to (v − low)·inv, every step rounded, to nearest even, and cut to 0 and top, up
+// to 255. No product may be NaN. The slices have equal length.
+func RoundCodes(codes []byte, v []float32, low, inv, top float32) {
+	codes = codes[:len(v)]
+	n := 0
+	if level >= AVX2 && len(v) >= 32 {
+		n = len(v) &^ 31
+		roundCodesAVX2(&codes[0], &v[0], n, low, inv, top)
+	}
+	for i, x := range v[n:] {
+		q := min(max(float32((x-low)*inv), 0), top)
+		codes[n+i] = byte(int32(math.Float32bits(q+0x1.8p23)) - roundingBits)
+	}
+}
+
+// AffineValues sets v to codes times scale plus low, each step rounded; the slices have equal length.
+func AffineValues(v []float32, codes []byte, scale, low float32) {
+	v = v[:len(codes)]
+	n := 0
+	if level >= AVX2 && len(v) >= 8 {
+		n = len(v) &^ 7
+		affineValuesAVX2(&v[0], &codes[0], n, scale, low)
+	}
+	for i, c := range codes[n:] {
+		v[n+i] = float32(float32(c)*scale) + low
+	}
+}
+
+// Transpose sets dst, of cols rows, to src, of so many rows and columns. They do not overlap.
+func Transpose(dst, src []float32, rows, cols int) {
+	dst, src = dst[:rows*cols], src[:rows*cols]
+	wide, at := cols&^7, 0
+	if level >= AVX2 && wide > 0 {
+		for ; at+16 <= rows; at += 16 {
+			transposeAVX2(&dst[at], &src[at*cols], 4*rows, 4*cols, wide/8)
+		}
+	}
+	transposeGeneric(dst, src, rows, cols, 0, at, wide)
+	transposeGeneric(dst, src, rows, cols, at, rows, 0)
+}
+
+// transposeGeneric is Transpose of some rows, from a column on, a few rows at a time.
+func transposeGeneric(dst, src []float32, rows, cols, from, to, column int) {
+	const tile = 16
+	for at := from; at < to; at += tile {
+		end := min(to, at+tile)
+		for c := column; c < cols; c++ {
+			for i := at; i < end; i++ {
+				dst[c*rows+i] = src[i*cols+c]
+			}
+		}
+	}
+}

@@ -38,6 +38,10 @@ func main() {
 	gridCodes()
 	gridValues()
 	outside()
+	clamp()
+	roundCodes()
+	affineValues()
+	transposes()
 	Generate()
 }
 

@@ -83,3 +83,100 @@ func zeroPoints() {
 	})
 	End()
 }
+
+// clamp cuts a row at both ends.
+func clamp() {
+	Begin("clampAVX2", "func(v *float32, n int, limit float32)",
+		"cuts n numbers, a multiple of 8, to magnitudes up to limit.")
+	v, high, low := Arg("v"), Splat("limit"), YMM()
+	VXORPS(Reg(D(0x80000000)), high, low)
+	loop(8, func() {
+		x := YMM()
+		VMOVUPS(At(v, 0), x)
+		VMAXPS(x, low, x) // of equal numbers, and where there is NaN, the last is taken
+		VMINPS(x, high, x)
+		VMOVUPS(x, At(v, 0))
+		advance(v, 32)
+	})
+	End()
+}
+
+// roundCodes quantises a row on a grid.
+func roundCodes() {
+	Begin("roundCodesAVX2", "func(codes *byte, v *float32, n int, low, inv, top float32)",
+		"sets codes to (v - low)·inv, rounded to even, from 0 to top, n a multiple of 32.")
+	codes, v, low, inv, top, zero := Arg("codes"), Arg("v"), Splat("low"), Splat("inv"), Splat("top"), Zero()
+	Hold(Dwords(0, 4, 1, 5, 2, 6, 3, 7))
+	loop(32, func() {
+		var q [4]VecVirtual
+		for i := range q {
+			q[i] = YMM()
+			VMOVUPS(At(v, 32*i), q[i])
+			VSUBPS(low, q[i], q[i])
+			VMULPS(inv, q[i], q[i])
+			VMAXPS(zero, q[i], q[i])
+			VMINPS(top, q[i], q[i])
+			VCVTPS2DQ(q[i], q[i])
+		}
+		bytes32(q, At(codes, 0))
+		advance(v, 128)
+		advance(codes, 32)
+	})
+	End()
+}
+
+// affineValues undoes roundCodes.
+func affineValues() {
+	Begin("affineValuesAVX2", "func(v *float32, codes *byte, n int, scale, low float32)",
+		"sets v to codes times scale plus low, n a multiple of 8.")
+	v, codes, scale, low := Arg("v"), Arg("codes"), Splat("scale"), Splat("low")
+	loop(8, func() {
+		x := YMM()
+		VPMOVZXBD(At(codes, 0), x)
+		VCVTDQ2PS(x, x)
+		VMULPS(scale, x, x)
+		VADDPS(low, x, x)
+		VMOVUPS(x, At(v, 0))
+		advance(v, 32)
+		advance(codes, 8)
+	})
+	End()
+}
+
+// transposes is of sixteen rows, so that whole lines are written.
+func transposes() {
+	Begin("transposeAVX2", "func(dst, src *float32, dstStride, srcStride, n int)",
+		"sets 8n rows of sixteen of dst to sixteen rows of 8n numbers of src, transposed; rows are strides of "+
+			"bytes apart.")
+	dst, src, to, from, n := Arg("dst"), Arg("src"), Arg("dstStride"), Arg("srcStride"), Arg("n")
+	three, five, seven := GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: from, Index: from, Scale: 2}, three)
+	LEAQ(Mem{Base: from, Index: from, Scale: 4}, five)
+	LEAQ(Mem{Base: three, Index: from, Scale: 4}, seven)
+	at := GP64()
+	Label("columns")
+	for half := range 2 {
+		p := src
+		if half == 1 {
+			p = GP64()
+			LEAQ(Mem{Base: src, Index: from, Scale: 8}, p)
+		}
+		var r [8]VecVirtual
+		for i, m := range []Mem{{Base: p}, {Base: p, Index: from, Scale: 1}, {Base: p, Index: from, Scale: 2},
+			{Base: p, Index: three, Scale: 1}, {Base: p, Index: from, Scale: 4}, {Base: p, Index: five, Scale: 1},
+			{Base: p, Index: three, Scale: 2}, {Base: p, Index: seven, Scale: 1}} {
+			r[i] = YMM()
+			VMOVUPS(m, r[i])
+		}
+		MOVQ(dst, at)
+		for _, x := range Transpose(r) {
+			VMOVUPS(x, At(at, 32*half))
+			ADDQ(to, at)
+		}
+	}
+	MOVQ(at, dst)
+	advance(src, 32)
+	DECQ(n)
+	JNZ(LabelRef("columns"))
+	End()
+}
