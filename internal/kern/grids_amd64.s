@@ -6731,11 +6731,8 @@ GLOBL signs<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack2F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -6746,8 +6743,8 @@ TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -6759,23 +6756,26 @@ TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS   (SP)(BX*4), Y0
-	VMOVSS         32(SP)(BX*4), X2
+	VBROADCASTSS   (SP)(DX*4), Y0
+	VMOVSS         32(SP)(DX*4), X2
 	VBROADCASTI128 (CX), Y1
 	VPSRLVQ        gridsConst11<>+0(SB), Y1, Y1
 	VPSRLW         $0x02, Y1, Y3
@@ -6813,7 +6813,7 @@ block:
 	VPADDW         Y1, Y4, Y6
 	VPSUBW         Y1, Y4, Y1
 	VPSUBW         gridsConst13<>+0(SB), Y5, Y5
-	PREFETCHT0     4096(AX)
+	PREFETCHT0     2048(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y5, Y4
 	VPMADDWD       gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS      Y4, Y4
@@ -6825,7 +6825,7 @@ block:
 	VMULPS         32(DI), Y5, Y5
 	VCVTPS2PH      $0x00, Y4, (AX)
 	VCVTPS2PH      $0x00, Y5, 16(AX)
-	PREFETCHT0     4128(AX)
+	PREFETCHT0     2080(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD       gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS      Y4, Y4
@@ -6836,7 +6836,7 @@ block:
 	VMULPS         96(DI), Y3, Y3
 	VCVTPS2PH      $0x00, Y4, 32(AX)
 	VCVTPS2PH      $0x00, Y3, 48(AX)
-	PREFETCHT0     4160(AX)
+	PREFETCHT0     2112(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y6, Y3
 	VPMADDWD       gridsConst15<>+0(SB), Y6, Y4
 	VCVTDQ2PS      Y3, Y3
@@ -6847,7 +6847,7 @@ block:
 	VMULPS         160(DI), Y4, Y4
 	VCVTPS2PH      $0x00, Y3, 64(AX)
 	VCVTPS2PH      $0x00, Y4, 80(AX)
-	PREFETCHT0     4192(AX)
+	PREFETCHT0     2144(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD       gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS      Y3, Y3
@@ -6861,10 +6861,10 @@ block:
 	ADDQ           $0x00000080, AX
 	ADDQ           $0x00000010, CX
 	ADDQ           $0x00000100, DI
-	DECQ           SI
+	DECQ           BX
 	JNZ            block
-	INCQ           BX
-	CMPQ           BX, $0x08
+	ADDQ           $0x00000001, DX
+	CMPQ           DX, $0x08
 	JNE            row
 	MOVB           $0x01, AL
 	MOVB           AL, ret+48(FP)
@@ -7000,11 +7000,8 @@ GLOBL gridsConst15<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack4F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -7015,8 +7012,8 @@ TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -7028,24 +7025,27 @@ TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPAND        gridsConst18<>+0(SB), Y1, Y1
@@ -7082,7 +7082,7 @@ block:
 	VPADDW       Y1, Y5, Y6
 	VPSUBW       Y1, Y5, Y1
 	VPSUBW       gridsConst19<>+0(SB), Y4, Y4
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y5
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y5, Y5
@@ -7094,7 +7094,7 @@ block:
 	VMULPS       32(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y5, (AX)
 	VCVTPS2PH    $0x00, Y4, 16(AX)
-	PREFETCHT0   4128(AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y6, Y5
 	VCVTDQ2PS    Y4, Y4
@@ -7105,7 +7105,7 @@ block:
 	VMULPS       96(DI), Y5, Y5
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y5, 48(AX)
-	PREFETCHT0   4160(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -7116,7 +7116,7 @@ block:
 	VMULPS       160(DI), Y3, Y3
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y3, 80(AX)
-	PREFETCHT0   4192(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -7130,10 +7130,10 @@ block:
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000100, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -7189,11 +7189,8 @@ GLOBL gridsConst19<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack8F16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -7204,8 +7201,8 @@ TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -7217,26 +7214,29 @@ TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
-	VMOVDQU      32(CX), Y3
+	VMOVUPS      32(CX), Y3
 	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
 	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y4
 	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
@@ -7270,7 +7270,7 @@ block:
 	VPSUBW       Y3, Y5, Y3
 	VPADDW       Y1, Y4, Y5
 	VPSUBW       Y1, Y4, Y1
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -7282,7 +7282,7 @@ block:
 	VMULPS       32(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y4, (AX)
 	VCVTPS2PH    $0x00, Y6, 16(AX)
-	PREFETCHT0   4128(AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -7293,7 +7293,7 @@ block:
 	VMULPS       96(DI), Y3, Y3
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y3, 48(AX)
-	PREFETCHT0   4160(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -7304,7 +7304,7 @@ block:
 	VMULPS       160(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y3, 64(AX)
 	VCVTPS2PH    $0x00, Y4, 80(AX)
-	PREFETCHT0   4192(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -7318,10 +7318,10 @@ block:
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000100, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -7574,11 +7574,8 @@ bad:
 // func rotateCodesBack2BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -7589,8 +7586,8 @@ TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -7602,23 +7599,26 @@ TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS   (SP)(BX*4), Y0
-	VMOVSS         32(SP)(BX*4), X2
+	VBROADCASTSS   (SP)(DX*4), Y0
+	VMOVSS         32(SP)(DX*4), X2
 	VBROADCASTI128 (CX), Y1
 	VPSRLVQ        gridsConst11<>+0(SB), Y1, Y1
 	VPSRLW         $0x02, Y1, Y3
@@ -7656,7 +7656,7 @@ block:
 	VPADDW         Y1, Y4, Y6
 	VPSUBW         Y1, Y4, Y1
 	VPSUBW         gridsConst13<>+0(SB), Y5, Y5
-	PREFETCHT0     4096(AX)
+	PREFETCHT0     2048(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y5, Y4
 	VPMADDWD       gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS      Y4, Y4
@@ -7678,8 +7678,8 @@ block:
 	VPSRLD         $0x10, Y5, Y5
 	VPACKUSDW      Y5, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
-	VMOVDQU        Y4, (AX)
-	PREFETCHT0     4128(AX)
+	VMOVUPS        Y4, (AX)
+	PREFETCHT0     2080(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD       gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS      Y4, Y4
@@ -7700,8 +7700,8 @@ block:
 	VPSRLD         $0x10, Y3, Y3
 	VPACKUSDW      Y3, Y4, Y4
 	VPERMQ         $0xd8, Y4, Y4
-	VMOVDQU        Y4, 32(AX)
-	PREFETCHT0     4160(AX)
+	VMOVUPS        Y4, 32(AX)
+	PREFETCHT0     2112(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y6, Y3
 	VPMADDWD       gridsConst15<>+0(SB), Y6, Y4
 	VCVTDQ2PS      Y3, Y3
@@ -7722,8 +7722,8 @@ block:
 	VPSRLD         $0x10, Y4, Y4
 	VPACKUSDW      Y4, Y3, Y3
 	VPERMQ         $0xd8, Y3, Y3
-	VMOVDQU        Y3, 64(AX)
-	PREFETCHT0     4192(AX)
+	VMOVUPS        Y3, 64(AX)
+	PREFETCHT0     2144(AX)
 	VPMADDWD       gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD       gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS      Y3, Y3
@@ -7744,14 +7744,14 @@ block:
 	VPSRLD         $0x10, Y1, Y1
 	VPACKUSDW      Y1, Y3, Y3
 	VPERMQ         $0xd8, Y3, Y3
-	VMOVDQU        Y3, 96(AX)
+	VMOVUPS        Y3, 96(AX)
 	ADDQ           $0x00000080, AX
 	ADDQ           $0x00000010, CX
 	ADDQ           $0x00000100, DI
-	DECQ           SI
+	DECQ           BX
 	JNZ            block
-	INCQ           BX
-	CMPQ           BX, $0x08
+	ADDQ           $0x00000001, DX
+	CMPQ           DX, $0x08
 	JNE            row
 	MOVB           $0x01, AL
 	MOVB           AL, ret+48(FP)
@@ -7787,11 +7787,8 @@ GLOBL gridsConst23<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack4BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -7802,8 +7799,8 @@ TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -7815,24 +7812,27 @@ TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPAND        gridsConst18<>+0(SB), Y1, Y1
@@ -7869,7 +7869,7 @@ block:
 	VPADDW       Y1, Y5, Y6
 	VPSUBW       Y1, Y5, Y1
 	VPSUBW       gridsConst19<>+0(SB), Y4, Y4
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y5
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y5, Y5
@@ -7891,8 +7891,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y5, Y5
 	VPERMQ       $0xd8, Y5, Y5
-	VMOVDQU      Y5, (AX)
-	PREFETCHT0   4128(AX)
+	VMOVUPS      Y5, (AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y6, Y5
 	VCVTDQ2PS    Y4, Y4
@@ -7913,8 +7913,8 @@ block:
 	VPSRLD       $0x10, Y5, Y5
 	VPACKUSDW    Y5, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 32(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      Y4, 32(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -7935,8 +7935,8 @@ block:
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 64(AX)
-	PREFETCHT0   4192(AX)
+	VMOVUPS      Y4, 64(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -7957,14 +7957,14 @@ block:
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 96(AX)
+	VMOVUPS      Y3, 96(AX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000100, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -7980,11 +7980,8 @@ bad:
 // func rotateCodesBack8BF16x64AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -7995,8 +7992,8 @@ TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -8008,26 +8005,29 @@ TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
-	VMOVDQU      32(CX), Y3
+	VMOVUPS      32(CX), Y3
 	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
 	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y4
 	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
@@ -8061,7 +8061,7 @@ block:
 	VPSUBW       Y3, Y5, Y3
 	VPADDW       Y1, Y4, Y5
 	VPSUBW       Y1, Y4, Y1
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y6, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -8083,8 +8083,8 @@ block:
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, (AX)
-	PREFETCHT0   4128(AX)
+	VMOVUPS      Y4, (AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -8105,8 +8105,8 @@ block:
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 32(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      Y4, 32(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -8127,8 +8127,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 64(AX)
-	PREFETCHT0   4192(AX)
+	VMOVUPS      Y3, 64(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -8149,14 +8149,14 @@ block:
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 96(AX)
+	VMOVUPS      Y3, 96(AX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000100, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -8809,11 +8809,8 @@ bad:
 // func rotateCodesBack2F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -8824,8 +8821,8 @@ TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -8837,24 +8834,27 @@ TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPSRLW       $0x02, Y1, Y4
 	VPAND        gridsConst12<>+0(SB), Y1, Y1
@@ -8933,7 +8933,7 @@ block:
 	VPADDW       Y1, Y6, Y10
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst25<>+0(SB), Y4, Y4
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
@@ -8945,7 +8945,7 @@ block:
 	VMULPS       32(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y6, (AX)
 	VCVTPS2PH    $0x00, Y4, 16(AX)
-	PREFETCHT0   4128(AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y9, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -8956,7 +8956,7 @@ block:
 	VMULPS       96(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y4, 32(AX)
 	VCVTPS2PH    $0x00, Y6, 48(AX)
-	PREFETCHT0   4160(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y8, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y8, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -8967,7 +8967,7 @@ block:
 	VMULPS       160(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y6, 80(AX)
-	PREFETCHT0   4192(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -8978,7 +8978,7 @@ block:
 	VMULPS       224(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y4, 96(AX)
 	VCVTPS2PH    $0x00, Y6, 112(AX)
-	PREFETCHT0   4224(AX)
+	PREFETCHT0   2176(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -8989,7 +8989,7 @@ block:
 	VMULPS       288(DI), Y3, Y3
 	VCVTPS2PH    $0x00, Y4, 128(AX)
 	VCVTPS2PH    $0x00, Y3, 144(AX)
-	PREFETCHT0   4256(AX)
+	PREFETCHT0   2208(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -9000,7 +9000,7 @@ block:
 	VMULPS       352(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y4, 176(AX)
-	PREFETCHT0   4288(AX)
+	PREFETCHT0   2240(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -9011,7 +9011,7 @@ block:
 	VMULPS       416(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y3, 192(AX)
 	VCVTPS2PH    $0x00, Y4, 208(AX)
-	PREFETCHT0   4320(AX)
+	PREFETCHT0   2272(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -9025,10 +9025,10 @@ block:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000200, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -9064,11 +9064,8 @@ GLOBL gridsConst25<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack4F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -9079,8 +9076,8 @@ TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -9092,26 +9089,29 @@ TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
-	VMOVDQU      32(CX), Y3
+	VMOVUPS      32(CX), Y3
 	VPSHUFB      gridsConst17<>+0(SB), Y3, Y3
 	VPSRLW       $0x04, Y1, Y4
 	VPAND        gridsConst18<>+0(SB), Y1, Y1
@@ -9190,7 +9190,7 @@ block:
 	VPADDW       Y1, Y6, Y5
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst26<>+0(SB), Y7, Y7
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y7, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y7, Y7
 	VCVTDQ2PS    Y6, Y6
@@ -9202,7 +9202,7 @@ block:
 	VMULPS       32(DI), Y7, Y7
 	VCVTPS2PH    $0x00, Y6, (AX)
 	VCVTPS2PH    $0x00, Y7, 16(AX)
-	PREFETCHT0   4128(AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y10, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y10, Y7
 	VCVTDQ2PS    Y6, Y6
@@ -9213,7 +9213,7 @@ block:
 	VMULPS       96(DI), Y7, Y7
 	VCVTPS2PH    $0x00, Y6, 32(AX)
 	VCVTPS2PH    $0x00, Y7, 48(AX)
-	PREFETCHT0   4160(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y8, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y8, Y7
 	VCVTDQ2PS    Y6, Y6
@@ -9224,7 +9224,7 @@ block:
 	VMULPS       160(DI), Y7, Y7
 	VCVTPS2PH    $0x00, Y6, 64(AX)
 	VCVTPS2PH    $0x00, Y7, 80(AX)
-	PREFETCHT0   4192(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y6, Y6
@@ -9235,7 +9235,7 @@ block:
 	VMULPS       224(DI), Y3, Y3
 	VCVTPS2PH    $0x00, Y6, 96(AX)
 	VCVTPS2PH    $0x00, Y3, 112(AX)
-	PREFETCHT0   4224(AX)
+	PREFETCHT0   2176(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y9, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y3, Y3
@@ -9246,7 +9246,7 @@ block:
 	VMULPS       288(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y3, 128(AX)
 	VCVTPS2PH    $0x00, Y6, 144(AX)
-	PREFETCHT0   4256(AX)
+	PREFETCHT0   2208(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS    Y3, Y3
@@ -9257,7 +9257,7 @@ block:
 	VMULPS       352(DI), Y5, Y5
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y5, 176(AX)
-	PREFETCHT0   4288(AX)
+	PREFETCHT0   2240(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -9268,7 +9268,7 @@ block:
 	VMULPS       416(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y3, 192(AX)
 	VCVTPS2PH    $0x00, Y4, 208(AX)
-	PREFETCHT0   4320(AX)
+	PREFETCHT0   2272(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -9282,10 +9282,10 @@ block:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000200, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -9311,11 +9311,8 @@ GLOBL gridsConst26<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack8F16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -9326,8 +9323,8 @@ TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -9339,30 +9336,33 @@ TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
-	VMOVDQU      32(CX), Y3
+	VMOVUPS      32(CX), Y3
 	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
-	VMOVDQU      64(CX), Y4
+	VMOVUPS      64(CX), Y4
 	VPSHUFB      gridsConst21<>+0(SB), Y4, Y4
-	VMOVDQU      96(CX), Y5
+	VMOVUPS      96(CX), Y5
 	VPSHUFB      gridsConst21<>+0(SB), Y5, Y5
 	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y6
 	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
@@ -9436,7 +9436,7 @@ block:
 	VPSUBW       Y1, Y8, Y1
 	VPADDW       Y5, Y9, Y8
 	VPSUBW       Y5, Y9, Y5
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y6, Y9
 	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y9, Y9
@@ -9448,7 +9448,7 @@ block:
 	VMULPS       32(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y9, (AX)
 	VCVTPS2PH    $0x00, Y6, 16(AX)
-	PREFETCHT0   4128(AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
@@ -9459,7 +9459,7 @@ block:
 	VMULPS       96(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y6, 32(AX)
 	VCVTPS2PH    $0x00, Y4, 48(AX)
-	PREFETCHT0   4160(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -9470,7 +9470,7 @@ block:
 	VMULPS       160(DI), Y6, Y6
 	VCVTPS2PH    $0x00, Y4, 64(AX)
 	VCVTPS2PH    $0x00, Y6, 80(AX)
-	PREFETCHT0   4192(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -9481,7 +9481,7 @@ block:
 	VMULPS       224(DI), Y3, Y3
 	VCVTPS2PH    $0x00, Y4, 96(AX)
 	VCVTPS2PH    $0x00, Y3, 112(AX)
-	PREFETCHT0   4224(AX)
+	PREFETCHT0   2176(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -9492,7 +9492,7 @@ block:
 	VMULPS       288(DI), Y4, Y4
 	VCVTPS2PH    $0x00, Y3, 128(AX)
 	VCVTPS2PH    $0x00, Y4, 144(AX)
-	PREFETCHT0   4256(AX)
+	PREFETCHT0   2208(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -9503,7 +9503,7 @@ block:
 	VMULPS       352(DI), Y1, Y1
 	VCVTPS2PH    $0x00, Y3, 160(AX)
 	VCVTPS2PH    $0x00, Y1, 176(AX)
-	PREFETCHT0   4288(AX)
+	PREFETCHT0   2240(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y8, Y1
 	VPMADDWD     gridsConst15<>+0(SB), Y8, Y3
 	VCVTDQ2PS    Y1, Y1
@@ -9514,7 +9514,7 @@ block:
 	VMULPS       416(DI), Y3, Y3
 	VCVTPS2PH    $0x00, Y1, 192(AX)
 	VCVTPS2PH    $0x00, Y3, 208(AX)
-	PREFETCHT0   4320(AX)
+	PREFETCHT0   2272(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y1
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y3
 	VCVTDQ2PS    Y1, Y1
@@ -9528,10 +9528,10 @@ block:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000200, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -9910,11 +9910,8 @@ bad:
 // func rotateCodesBack2BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -9925,8 +9922,8 @@ TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -9938,24 +9935,27 @@ TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSRLW       $0x04, Y1, Y3
 	VPSRLW       $0x02, Y1, Y4
 	VPAND        gridsConst12<>+0(SB), Y1, Y1
@@ -10034,7 +10034,7 @@ block:
 	VPADDW       Y1, Y6, Y10
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst25<>+0(SB), Y4, Y4
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
@@ -10056,8 +10056,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
-	VMOVDQU      Y6, (AX)
-	PREFETCHT0   4128(AX)
+	VMOVUPS      Y6, (AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y9, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -10078,8 +10078,8 @@ block:
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 32(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      Y4, 32(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y8, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y8, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -10100,8 +10100,8 @@ block:
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 64(AX)
-	PREFETCHT0   4192(AX)
+	VMOVUPS      Y4, 64(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -10122,8 +10122,8 @@ block:
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 96(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      Y4, 96(AX)
+	PREFETCHT0   2176(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -10144,8 +10144,8 @@ block:
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 128(AX)
-	PREFETCHT0   4256(AX)
+	VMOVUPS      Y4, 128(AX)
+	PREFETCHT0   2208(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -10166,8 +10166,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 160(AX)
-	PREFETCHT0   4288(AX)
+	VMOVUPS      Y3, 160(AX)
+	PREFETCHT0   2240(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -10188,8 +10188,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 192(AX)
-	PREFETCHT0   4320(AX)
+	VMOVUPS      Y3, 192(AX)
+	PREFETCHT0   2272(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -10210,14 +10210,14 @@ block:
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 224(AX)
+	VMOVUPS      Y3, 224(AX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000020, CX
 	ADDQ         $0x00000200, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -10233,11 +10233,8 @@ bad:
 // func rotateCodesBack4BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -10248,8 +10245,8 @@ TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -10261,26 +10258,29 @@ TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst17<>+0(SB), Y1, Y1
-	VMOVDQU      32(CX), Y3
+	VMOVUPS      32(CX), Y3
 	VPSHUFB      gridsConst17<>+0(SB), Y3, Y3
 	VPSRLW       $0x04, Y1, Y4
 	VPAND        gridsConst18<>+0(SB), Y1, Y1
@@ -10359,7 +10359,7 @@ block:
 	VPADDW       Y1, Y6, Y5
 	VPSUBW       Y1, Y6, Y1
 	VPSUBW       gridsConst26<>+0(SB), Y7, Y7
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y7, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y7, Y7
 	VCVTDQ2PS    Y6, Y6
@@ -10381,8 +10381,8 @@ block:
 	VPSRLD       $0x10, Y7, Y7
 	VPACKUSDW    Y7, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
-	VMOVDQU      Y6, (AX)
-	PREFETCHT0   4128(AX)
+	VMOVUPS      Y6, (AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y10, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y10, Y7
 	VCVTDQ2PS    Y6, Y6
@@ -10403,8 +10403,8 @@ block:
 	VPSRLD       $0x10, Y7, Y7
 	VPACKUSDW    Y7, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
-	VMOVDQU      Y6, 32(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      Y6, 32(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y8, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y8, Y7
 	VCVTDQ2PS    Y6, Y6
@@ -10425,8 +10425,8 @@ block:
 	VPSRLD       $0x10, Y7, Y7
 	VPACKUSDW    Y7, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
-	VMOVDQU      Y6, 64(AX)
-	PREFETCHT0   4192(AX)
+	VMOVUPS      Y6, 64(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y6, Y6
@@ -10447,8 +10447,8 @@ block:
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
-	VMOVDQU      Y6, 96(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      Y6, 96(AX)
+	PREFETCHT0   2176(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y9, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y9, Y6
 	VCVTDQ2PS    Y3, Y3
@@ -10469,8 +10469,8 @@ block:
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 128(AX)
-	PREFETCHT0   4256(AX)
+	VMOVUPS      Y3, 128(AX)
+	PREFETCHT0   2208(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y5
 	VCVTDQ2PS    Y3, Y3
@@ -10491,8 +10491,8 @@ block:
 	VPSRLD       $0x10, Y5, Y5
 	VPACKUSDW    Y5, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 160(AX)
-	PREFETCHT0   4288(AX)
+	VMOVUPS      Y3, 160(AX)
+	PREFETCHT0   2240(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -10513,8 +10513,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 192(AX)
-	PREFETCHT0   4320(AX)
+	VMOVUPS      Y3, 192(AX)
+	PREFETCHT0   2272(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -10535,14 +10535,14 @@ block:
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 224(AX)
+	VMOVUPS      Y3, 224(AX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000200, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -10558,11 +10558,8 @@ bad:
 // func rotateCodesBack8BF16x128AVX2(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, F16C, MMX+
 TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        gridsConst4<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -10573,8 +10570,8 @@ TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
 	VPAND        gridsConst6<>+0(SB), X2, X0
 	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -10586,30 +10583,33 @@ TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       gridsConst1<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       gridsConst1<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	XORQ         BX, BX
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), SI
+	XORQ         DX, DX
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ blocks+32(FP), BX
+	MOVQ SI, DI
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y0
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y1
+	VBROADCASTSS (SP)(DX*4), Y0
+	VMOVSS       32(SP)(DX*4), X2
+	VMOVUPS      (CX), Y1
 	VPSHUFB      gridsConst21<>+0(SB), Y1, Y1
-	VMOVDQU      32(CX), Y3
+	VMOVUPS      32(CX), Y3
 	VPSHUFB      gridsConst21<>+0(SB), Y3, Y3
-	VMOVDQU      64(CX), Y4
+	VMOVUPS      64(CX), Y4
 	VPSHUFB      gridsConst21<>+0(SB), Y4, Y4
-	VMOVDQU      96(CX), Y5
+	VMOVUPS      96(CX), Y5
 	VPSHUFB      gridsConst21<>+0(SB), Y5, Y5
 	VPMADDUBSW   gridsConst9<>+0(SB), Y1, Y6
 	VPMADDUBSW   gridsConst10<>+0(SB), Y1, Y1
@@ -10683,7 +10683,7 @@ block:
 	VPSUBW       Y1, Y8, Y1
 	VPADDW       Y5, Y9, Y8
 	VPSUBW       Y5, Y9, Y5
-	PREFETCHT0   4096(AX)
+	PREFETCHT0   2048(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y6, Y9
 	VPMADDWD     gridsConst15<>+0(SB), Y6, Y6
 	VCVTDQ2PS    Y9, Y9
@@ -10705,8 +10705,8 @@ block:
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y9, Y9
 	VPERMQ       $0xd8, Y9, Y9
-	VMOVDQU      Y9, (AX)
-	PREFETCHT0   4128(AX)
+	VMOVUPS      Y9, (AX)
+	PREFETCHT0   2080(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y4, Y6
 	VPMADDWD     gridsConst15<>+0(SB), Y4, Y4
 	VCVTDQ2PS    Y6, Y6
@@ -10727,8 +10727,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y6, Y6
 	VPERMQ       $0xd8, Y6, Y6
-	VMOVDQU      Y6, 32(AX)
-	PREFETCHT0   4160(AX)
+	VMOVUPS      Y6, 32(AX)
+	PREFETCHT0   2112(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y10, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y10, Y6
 	VCVTDQ2PS    Y4, Y4
@@ -10749,8 +10749,8 @@ block:
 	VPSRLD       $0x10, Y6, Y6
 	VPACKUSDW    Y6, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 64(AX)
-	PREFETCHT0   4192(AX)
+	VMOVUPS      Y4, 64(AX)
+	PREFETCHT0   2144(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y3, Y4
 	VPMADDWD     gridsConst15<>+0(SB), Y3, Y3
 	VCVTDQ2PS    Y4, Y4
@@ -10771,8 +10771,8 @@ block:
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y4, Y4
 	VPERMQ       $0xd8, Y4, Y4
-	VMOVDQU      Y4, 96(AX)
-	PREFETCHT0   4224(AX)
+	VMOVUPS      Y4, 96(AX)
+	PREFETCHT0   2176(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y7, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y7, Y4
 	VCVTDQ2PS    Y3, Y3
@@ -10793,8 +10793,8 @@ block:
 	VPSRLD       $0x10, Y4, Y4
 	VPACKUSDW    Y4, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 128(AX)
-	PREFETCHT0   4256(AX)
+	VMOVUPS      Y3, 128(AX)
+	PREFETCHT0   2208(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y1, Y3
 	VPMADDWD     gridsConst15<>+0(SB), Y1, Y1
 	VCVTDQ2PS    Y3, Y3
@@ -10815,8 +10815,8 @@ block:
 	VPSRLD       $0x10, Y1, Y1
 	VPACKUSDW    Y1, Y3, Y3
 	VPERMQ       $0xd8, Y3, Y3
-	VMOVDQU      Y3, 160(AX)
-	PREFETCHT0   4288(AX)
+	VMOVUPS      Y3, 160(AX)
+	PREFETCHT0   2240(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y8, Y1
 	VPMADDWD     gridsConst15<>+0(SB), Y8, Y3
 	VCVTDQ2PS    Y1, Y1
@@ -10837,8 +10837,8 @@ block:
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VMOVDQU      Y1, 192(AX)
-	PREFETCHT0   4320(AX)
+	VMOVUPS      Y1, 192(AX)
+	PREFETCHT0   2272(AX)
 	VPMADDWD     gridsConst14<>+0(SB), Y5, Y1
 	VPMADDWD     gridsConst15<>+0(SB), Y5, Y3
 	VCVTDQ2PS    Y1, Y1
@@ -10859,14 +10859,14 @@ block:
 	VPSRLD       $0x10, Y3, Y3
 	VPACKUSDW    Y3, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
-	VMOVDQU      Y1, 224(AX)
+	VMOVUPS      Y1, 224(AX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000200, DI
-	DECQ         SI
+	DECQ         BX
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	ADDQ         $0x00000001, DX
+	CMPQ         DX, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)

@@ -3162,11 +3162,8 @@ GLOBL hadamard512Wide14<>(SB), RODATA|NOPTR, $64
 // func rotateCodesBack2BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·rotateCodesBack2BF16x64AVX512(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        hadamard512Const1<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -3177,8 +3174,8 @@ TEXT ·rotateCodesBack2BF16x64AVX512(SB), NOSPLIT, $64-49
 	VPAND        hadamard512Const3<>+0(SB), X2, X0
 	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -3190,141 +3187,260 @@ TEXT ·rotateCodesBack2BF16x64AVX512(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       hadamard512Const6<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       hadamard512Const6<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	VMOVDQU      hadamard512Const7<>+0(SB), Y0
-	VMOVDQU      hadamard512Const8<>+0(SB), Y1
-	XORQ         BX, BX
+	VMOVUPS      hadamard512Const7<>+0(SB), Y0
+	VMOVUPS      hadamard512Const8<>+0(SB), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), R8
+	XORQ         SI, SI
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ   blocks+32(FP), DI
+	MOVQ   R8, R9
+	IMUL3Q $0x00000080, DI, BX
+	LEAQ   (AX)(BX*1), DX
+	SHRQ   $0x03, BX
+	LEAQ   (CX)(BX*1), BX
 
 block:
-	VBROADCASTSS   (SP)(BX*4), Y3
-	VMOVSS         32(SP)(BX*4), X2
-	VBROADCASTI128 (CX), Y4
-	VPSRLVQ        hadamard512Const11<>+0(SB), Y4, Y4
-	VPSRLW         $0x02, Y4, Y5
-	VPAND          hadamard512Const12<>+0(SB), Y4, Y4
-	VPANDN         hadamard512Const12<>+0(SB), Y5, Y6
-	VPAND          hadamard512Const12<>+0(SB), Y5, Y5
-	VPADDB         Y5, Y4, Y5
-	VPADDB         Y6, Y4, Y6
-	VPMADDUBSW     hadamard512Const9<>+0(SB), Y5, Y4
-	VPMADDUBSW     hadamard512Const10<>+0(SB), Y5, Y5
-	VPMADDUBSW     hadamard512Const9<>+0(SB), Y6, Y7
-	VPMADDUBSW     hadamard512Const10<>+0(SB), Y6, Y6
-	VINSERTI128    $0x01, X5, Y4, Y8
-	VPERM2I128     $0x31, Y5, Y4, Y4
-	VINSERTI128    $0x01, X6, Y7, Y5
-	VPERM2I128     $0x31, Y6, Y7, Y6
-	VPADDW         Y4, Y8, Y7
-	VPSUBW         Y4, Y8, Y4
-	VPADDW         Y6, Y5, Y8
-	VPSUBW         Y6, Y5, Y6
-	VPUNPCKLDQ     Y8, Y7, Y5
-	VPUNPCKHDQ     Y8, Y7, Y7
-	VPUNPCKLDQ     Y6, Y4, Y8
-	VPUNPCKHDQ     Y6, Y4, Y4
-	VPADDW         Y7, Y5, Y6
-	VPSUBW         Y7, Y5, Y7
-	VPADDW         Y4, Y8, Y5
-	VPSUBW         Y4, Y8, Y4
-	VPUNPCKLQDQ    Y5, Y6, Y8
-	VPUNPCKHQDQ    Y5, Y6, Y5
-	VPUNPCKLQDQ    Y4, Y7, Y6
-	VPUNPCKHQDQ    Y4, Y7, Y4
-	VPADDW         Y5, Y8, Y7
-	VPSUBW         Y5, Y8, Y5
-	VPADDW         Y4, Y6, Y8
-	VPSUBW         Y4, Y6, Y4
-	VPSUBW         hadamard512Const13<>+0(SB), Y7, Y7
-	PREFETCHT0     4096(AX)
-	VPMADDWD       hadamard512Const14<>+0(SB), Y7, Y6
-	VPMADDWD       hadamard512Const15<>+0(SB), Y7, Y7
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y3, Y6, Y6
-	VADDPS         Y2, Y6, Y6
-	VMULPS         (DI), Y6, Y6
-	VCVTDQ2PS      Y7, Y7
-	VMULPS         Y3, Y7, Y7
-	VMULPS         32(DI), Y7, Y7
-	VPADDD         hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD         hadamard512Const16<>+0(SB), Y7, Y7
-	VMOVDQA        Y6, Y9
-	VPERMT2W       Y7, Y1, Y9
-	VPERMT2W       Y7, Y0, Y6
-	VPMINUW        hadamard512Const14<>+0(SB), Y9, Y9
-	VPTERNLOGD     $0xd0, hadamard512Const14<>+0(SB), Y9, Y6
-	VMOVDQU        Y6, (AX)
-	PREFETCHT0     4128(AX)
-	VPMADDWD       hadamard512Const14<>+0(SB), Y5, Y6
-	VPMADDWD       hadamard512Const15<>+0(SB), Y5, Y5
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y3, Y6, Y6
-	VMULPS         64(DI), Y6, Y6
-	VCVTDQ2PS      Y5, Y5
-	VMULPS         Y3, Y5, Y5
-	VMULPS         96(DI), Y5, Y5
-	VPADDD         hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD         hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA        Y6, Y7
-	VPERMT2W       Y5, Y1, Y7
-	VPERMT2W       Y5, Y0, Y6
-	VPMINUW        hadamard512Const14<>+0(SB), Y7, Y7
-	VPTERNLOGD     $0xd0, hadamard512Const14<>+0(SB), Y7, Y6
-	VMOVDQU        Y6, 32(AX)
-	PREFETCHT0     4160(AX)
-	VPMADDWD       hadamard512Const14<>+0(SB), Y8, Y5
-	VPMADDWD       hadamard512Const15<>+0(SB), Y8, Y6
-	VCVTDQ2PS      Y5, Y5
-	VMULPS         Y3, Y5, Y5
-	VMULPS         128(DI), Y5, Y5
-	VCVTDQ2PS      Y6, Y6
-	VMULPS         Y3, Y6, Y6
-	VMULPS         160(DI), Y6, Y6
-	VPADDD         hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD         hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA        Y5, Y7
-	VPERMT2W       Y6, Y1, Y7
-	VPERMT2W       Y6, Y0, Y5
-	VPMINUW        hadamard512Const14<>+0(SB), Y7, Y7
-	VPTERNLOGD     $0xd0, hadamard512Const14<>+0(SB), Y7, Y5
-	VMOVDQU        Y5, 64(AX)
-	PREFETCHT0     4192(AX)
-	VPMADDWD       hadamard512Const14<>+0(SB), Y4, Y5
-	VPMADDWD       hadamard512Const15<>+0(SB), Y4, Y4
-	VCVTDQ2PS      Y5, Y5
-	VMULPS         Y3, Y5, Y5
-	VMULPS         192(DI), Y5, Y5
-	VCVTDQ2PS      Y4, Y4
-	VMULPS         Y3, Y4, Y4
-	VMULPS         224(DI), Y4, Y4
-	VPADDD         hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD         hadamard512Const16<>+0(SB), Y4, Y4
-	VMOVDQA        Y5, Y3
-	VPERMT2W       Y4, Y1, Y3
-	VPERMT2W       Y4, Y0, Y5
-	VPMINUW        hadamard512Const14<>+0(SB), Y3, Y3
-	VPTERNLOGD     $0xd0, hadamard512Const14<>+0(SB), Y3, Y5
-	VMOVDQU        Y5, 96(AX)
-	ADDQ           $0x00000080, AX
-	ADDQ           $0x00000010, CX
-	ADDQ           $0x00000100, DI
-	DECQ           SI
-	JNZ            block
-	INCQ           BX
-	CMPQ           BX, $0x08
-	JNE            row
-	MOVB           $0x01, AL
-	MOVB           AL, ret+48(FP)
+	VBROADCASTSS    (SP)(SI*4), Y3
+	VMOVSS          32(SP)(SI*4), X2
+	VBROADCASTI32X4 (CX), Y4
+	VPSRLVQ         hadamard512Const11<>+0(SB), Y4, Y4
+	VPSRLW          $0x02, Y4, Y5
+	VPANDD          hadamard512Const12<>+0(SB), Y4, Y4
+	VPANDND         hadamard512Const12<>+0(SB), Y5, Y7
+	VPANDD          hadamard512Const12<>+0(SB), Y5, Y5
+	VPADDB          Y5, Y4, Y5
+	VPADDB          Y7, Y4, Y7
+	VPMADDUBSW      hadamard512Const9<>+0(SB), Y5, Y4
+	VPMADDUBSW      hadamard512Const10<>+0(SB), Y5, Y5
+	VPMADDUBSW      hadamard512Const9<>+0(SB), Y7, Y6
+	VPMADDUBSW      hadamard512Const10<>+0(SB), Y7, Y8
+	VSHUFI64X2      $0x00, Y5, Y4, Y7
+	VSHUFI64X2      $0x03, Y5, Y4, Y4
+	VSHUFI64X2      $0x00, Y8, Y6, Y5
+	VSHUFI64X2      $0x03, Y8, Y6, Y8
+	VPADDW          Y4, Y7, Y6
+	VPSUBW          Y4, Y7, Y4
+	VPADDW          Y8, Y5, Y7
+	VPSUBW          Y8, Y5, Y8
+	VPUNPCKLDQ      Y7, Y6, Y5
+	VPUNPCKHDQ      Y7, Y6, Y6
+	VPUNPCKLDQ      Y8, Y4, Y7
+	VPUNPCKHDQ      Y8, Y4, Y8
+	VPADDW          Y6, Y5, Y4
+	VPSUBW          Y6, Y5, Y6
+	VPADDW          Y8, Y7, Y5
+	VPSUBW          Y8, Y7, Y8
+	VPUNPCKLQDQ     Y5, Y4, Y7
+	VPUNPCKHQDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ     Y8, Y6, Y4
+	VPUNPCKHQDQ     Y8, Y6, Y6
+	VPADDW          Y5, Y7, Y8
+	VPSUBW          Y5, Y7, Y5
+	VPADDW          Y6, Y4, Y7
+	VPSUBW          Y6, Y4, Y6
+	VPSUBW          hadamard512Const13<>+0(SB), Y8, Y8
+	PREFETCHT0      2048(AX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y8, Y4
+	VPMADDWD        hadamard512Const15<>+0(SB), Y8, Y8
+	VCVTDQ2PS       Y4, Y4
+	VMULPS          Y3, Y4, Y4
+	VADDPS          Y2, Y4, Y4
+	VMULPS          (R9), Y4, Y4
+	VCVTDQ2PS       Y8, Y8
+	VMULPS          Y3, Y8, Y8
+	VMULPS          32(R9), Y8, Y8
+	VPADDD          hadamard512Const16<>+0(SB), Y4, Y4
+	VPADDD          hadamard512Const16<>+0(SB), Y8, Y8
+	VMOVDQA64       Y4, Y9
+	VPERMT2W        Y8, Y1, Y9
+	VPERMT2W        Y8, Y0, Y4
+	VPMINUW         hadamard512Const14<>+0(SB), Y9, Y9
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y9, Y4
+	VMOVUPS         Y4, (AX)
+	VBROADCASTSS    4(SP)(SI*4), Y4
+	VMOVSS          36(SP)(SI*4), X2
+	VBROADCASTI32X4 (BX), Y8
+	VPSRLVQ         hadamard512Const11<>+0(SB), Y8, Y8
+	VPSRLW          $0x02, Y8, Y9
+	VPANDD          hadamard512Const12<>+0(SB), Y8, Y8
+	VPANDND         hadamard512Const12<>+0(SB), Y9, Y10
+	VPANDD          hadamard512Const12<>+0(SB), Y9, Y9
+	VPADDB          Y9, Y8, Y9
+	VPADDB          Y10, Y8, Y10
+	VPMADDUBSW      hadamard512Const9<>+0(SB), Y9, Y8
+	VPMADDUBSW      hadamard512Const10<>+0(SB), Y9, Y9
+	VPMADDUBSW      hadamard512Const9<>+0(SB), Y10, Y11
+	VPMADDUBSW      hadamard512Const10<>+0(SB), Y10, Y10
+	VSHUFI64X2      $0x00, Y9, Y8, Y12
+	VSHUFI64X2      $0x03, Y9, Y8, Y8
+	VSHUFI64X2      $0x00, Y10, Y11, Y9
+	VSHUFI64X2      $0x03, Y10, Y11, Y10
+	VPADDW          Y8, Y12, Y11
+	VPSUBW          Y8, Y12, Y8
+	VPADDW          Y10, Y9, Y12
+	VPSUBW          Y10, Y9, Y10
+	PREFETCHT0      2080(AX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y5, Y9
+	VPMADDWD        hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS       Y9, Y9
+	VMULPS          Y3, Y9, Y9
+	VMULPS          64(R9), Y9, Y9
+	VCVTDQ2PS       Y5, Y5
+	VMULPS          Y3, Y5, Y5
+	VMULPS          96(R9), Y5, Y5
+	VPADDD          hadamard512Const16<>+0(SB), Y9, Y9
+	VPADDD          hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64       Y9, Y13
+	VPERMT2W        Y5, Y1, Y13
+	VPERMT2W        Y5, Y0, Y9
+	VPMINUW         hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y13, Y9
+	VMOVUPS         Y9, 32(AX)
+	VPUNPCKLDQ      Y12, Y11, Y5
+	VPUNPCKHDQ      Y12, Y11, Y9
+	VPUNPCKLDQ      Y10, Y8, Y11
+	VPUNPCKHDQ      Y10, Y8, Y8
+	VPADDW          Y9, Y5, Y10
+	VPSUBW          Y9, Y5, Y9
+	VPADDW          Y8, Y11, Y5
+	VPSUBW          Y8, Y11, Y8
+	PREFETCHT0      2112(AX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y7, Y11
+	VPMADDWD        hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS       Y11, Y11
+	VMULPS          Y3, Y11, Y11
+	VMULPS          128(R9), Y11, Y11
+	VCVTDQ2PS       Y7, Y7
+	VMULPS          Y3, Y7, Y7
+	VMULPS          160(R9), Y7, Y7
+	VPADDD          hadamard512Const16<>+0(SB), Y11, Y11
+	VPADDD          hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64       Y11, Y12
+	VPERMT2W        Y7, Y1, Y12
+	VPERMT2W        Y7, Y0, Y11
+	VPMINUW         hadamard512Const14<>+0(SB), Y12, Y12
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y12, Y11
+	VMOVUPS         Y11, 64(AX)
+	VPUNPCKLQDQ     Y5, Y10, Y7
+	VPUNPCKHQDQ     Y5, Y10, Y5
+	VPUNPCKLQDQ     Y8, Y9, Y10
+	VPUNPCKHQDQ     Y8, Y9, Y8
+	VPADDW          Y5, Y7, Y9
+	VPSUBW          Y5, Y7, Y5
+	VPADDW          Y8, Y10, Y7
+	VPSUBW          Y8, Y10, Y8
+	PREFETCHT0      2144(AX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y6, Y10
+	VPMADDWD        hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS       Y10, Y10
+	VMULPS          Y3, Y10, Y10
+	VMULPS          192(R9), Y10, Y10
+	VCVTDQ2PS       Y6, Y6
+	VMULPS          Y3, Y6, Y6
+	VMULPS          224(R9), Y6, Y6
+	VPADDD          hadamard512Const16<>+0(SB), Y10, Y10
+	VPADDD          hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64       Y10, Y3
+	VPERMT2W        Y6, Y1, Y3
+	VPERMT2W        Y6, Y0, Y10
+	VPMINUW         hadamard512Const14<>+0(SB), Y3, Y3
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y3, Y10
+	VMOVUPS         Y10, 96(AX)
+	VPSUBW          hadamard512Const13<>+0(SB), Y9, Y9
+	PREFETCHT0      2048(DX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y9, Y3
+	VPMADDWD        hadamard512Const15<>+0(SB), Y9, Y6
+	VCVTDQ2PS       Y3, Y3
+	VMULPS          Y4, Y3, Y3
+	VADDPS          Y2, Y3, Y3
+	VMULPS          (R9), Y3, Y3
+	VCVTDQ2PS       Y6, Y6
+	VMULPS          Y4, Y6, Y6
+	VMULPS          32(R9), Y6, Y6
+	VPADDD          hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD          hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64       Y3, Y9
+	VPERMT2W        Y6, Y1, Y9
+	VPERMT2W        Y6, Y0, Y3
+	VPMINUW         hadamard512Const14<>+0(SB), Y9, Y9
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y9, Y3
+	VMOVUPS         Y3, (DX)
+	PREFETCHT0      2080(DX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y5, Y3
+	VPMADDWD        hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS       Y3, Y3
+	VMULPS          Y4, Y3, Y3
+	VMULPS          64(R9), Y3, Y3
+	VCVTDQ2PS       Y5, Y5
+	VMULPS          Y4, Y5, Y5
+	VMULPS          96(R9), Y5, Y5
+	VPADDD          hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD          hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64       Y3, Y6
+	VPERMT2W        Y5, Y1, Y6
+	VPERMT2W        Y5, Y0, Y3
+	VPMINUW         hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS         Y3, 32(DX)
+	PREFETCHT0      2112(DX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y7, Y3
+	VPMADDWD        hadamard512Const15<>+0(SB), Y7, Y5
+	VCVTDQ2PS       Y3, Y3
+	VMULPS          Y4, Y3, Y3
+	VMULPS          128(R9), Y3, Y3
+	VCVTDQ2PS       Y5, Y5
+	VMULPS          Y4, Y5, Y5
+	VMULPS          160(R9), Y5, Y5
+	VPADDD          hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD          hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64       Y3, Y6
+	VPERMT2W        Y5, Y1, Y6
+	VPERMT2W        Y5, Y0, Y3
+	VPMINUW         hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS         Y3, 64(DX)
+	PREFETCHT0      2144(DX)
+	VPMADDWD        hadamard512Const14<>+0(SB), Y8, Y3
+	VPMADDWD        hadamard512Const15<>+0(SB), Y8, Y5
+	VCVTDQ2PS       Y3, Y3
+	VMULPS          Y4, Y3, Y3
+	VMULPS          192(R9), Y3, Y3
+	VCVTDQ2PS       Y5, Y5
+	VMULPS          Y4, Y5, Y5
+	VMULPS          224(R9), Y5, Y5
+	VPADDD          hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD          hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64       Y3, Y4
+	VPERMT2W        Y5, Y1, Y4
+	VPERMT2W        Y5, Y0, Y3
+	VPMINUW         hadamard512Const14<>+0(SB), Y4, Y4
+	VPTERNLOGD      $0xd0, hadamard512Const14<>+0(SB), Y4, Y3
+	VMOVUPS         Y3, 96(DX)
+	ADDQ            $0x00000080, AX
+	ADDQ            $0x00000010, CX
+	ADDQ            $0x00000080, DX
+	ADDQ            $0x00000010, BX
+	ADDQ            $0x00000100, R9
+	DECQ            DI
+	JNZ             block
+	MOVQ            DX, AX
+	MOVQ            BX, CX
+	ADDQ            $0x00000002, SI
+	CMPQ            SI, $0x08
+	JNE             row
+	MOVB            $0x01, AL
+	MOVB            AL, ret+48(FP)
 	VZEROUPPER
 	RET
 
@@ -3497,11 +3613,8 @@ GLOBL hadamard512Const16<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack2BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·rotateCodesBack2BF16x128AVX512(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        hadamard512Const1<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -3512,8 +3625,8 @@ TEXT ·rotateCodesBack2BF16x128AVX512(SB), NOSPLIT, $64-49
 	VPAND        hadamard512Const3<>+0(SB), X2, X0
 	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -3525,248 +3638,477 @@ TEXT ·rotateCodesBack2BF16x128AVX512(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       hadamard512Const6<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       hadamard512Const6<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	VMOVDQU      hadamard512Const7<>+0(SB), Y0
-	VMOVDQU      hadamard512Const8<>+0(SB), Y1
-	XORQ         BX, BX
+	VMOVUPS      hadamard512Const7<>+0(SB), Y0
+	VMOVUPS      hadamard512Const8<>+0(SB), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), R8
+	XORQ         SI, SI
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ   blocks+32(FP), DI
+	MOVQ   R8, R9
+	IMUL3Q $0x00000100, DI, BX
+	LEAQ   (AX)(BX*1), DX
+	SHRQ   $0x03, BX
+	LEAQ   (CX)(BX*1), BX
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y3
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y4
+	VBROADCASTSS (SP)(SI*4), Y3
+	VMOVSS       32(SP)(SI*4), X2
+	VMOVUPS      (CX), Y4
 	VPSRLW       $0x04, Y4, Y5
 	VPSRLW       $0x02, Y4, Y6
-	VPAND        hadamard512Const12<>+0(SB), Y4, Y4
-	VPANDN       hadamard512Const12<>+0(SB), Y6, Y7
-	VPAND        hadamard512Const12<>+0(SB), Y6, Y6
-	VPADDB       Y6, Y4, Y6
+	VPANDD       hadamard512Const12<>+0(SB), Y4, Y4
+	VPANDND      hadamard512Const12<>+0(SB), Y6, Y7
+	VPANDD       hadamard512Const12<>+0(SB), Y6, Y6
+	VPADDB       Y6, Y4, Y8
 	VPADDB       Y7, Y4, Y7
 	VPSRLW       $0x02, Y5, Y4
-	VPAND        hadamard512Const12<>+0(SB), Y5, Y5
-	VPANDN       hadamard512Const12<>+0(SB), Y4, Y8
-	VPAND        hadamard512Const12<>+0(SB), Y4, Y4
+	VPANDD       hadamard512Const12<>+0(SB), Y5, Y5
+	VPANDND      hadamard512Const12<>+0(SB), Y4, Y6
+	VPANDD       hadamard512Const12<>+0(SB), Y4, Y4
 	VPADDB       Y4, Y5, Y4
-	VPADDB       Y8, Y5, Y8
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y6, Y5
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y6, Y6
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y7, Y9
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y7, Y7
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y10
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y4, Y4
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y8, Y11
+	VPADDB       Y6, Y5, Y6
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y8, Y5
 	VPMADDUBSW   hadamard512Const10<>+0(SB), Y8, Y8
-	VPADDW       Y10, Y5, Y12
-	VPSUBW       Y10, Y5, Y10
-	VPADDW       Y4, Y6, Y5
-	VPSUBW       Y4, Y6, Y4
-	VPADDW       Y11, Y9, Y6
-	VPSUBW       Y11, Y9, Y11
-	VPADDW       Y8, Y7, Y9
-	VPSUBW       Y8, Y7, Y8
-	VPUNPCKLDQ   Y6, Y12, Y7
-	VPUNPCKHDQ   Y6, Y12, Y6
-	VPUNPCKLDQ   Y9, Y5, Y12
-	VPUNPCKHDQ   Y9, Y5, Y5
-	VPUNPCKLDQ   Y11, Y10, Y9
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPUNPCKLDQ   Y8, Y4, Y11
-	VPUNPCKHDQ   Y8, Y4, Y4
-	VPADDW       Y6, Y7, Y8
-	VPSUBW       Y6, Y7, Y6
-	VPADDW       Y5, Y12, Y7
-	VPSUBW       Y5, Y12, Y5
-	VPADDW       Y10, Y9, Y12
-	VPSUBW       Y10, Y9, Y10
-	VPADDW       Y4, Y11, Y9
-	VPSUBW       Y4, Y11, Y4
-	VPUNPCKLQDQ  Y12, Y8, Y11
-	VPUNPCKHQDQ  Y12, Y8, Y8
-	VPUNPCKLQDQ  Y9, Y7, Y12
-	VPUNPCKHQDQ  Y9, Y7, Y7
-	VPUNPCKLQDQ  Y10, Y6, Y9
-	VPUNPCKHQDQ  Y10, Y6, Y6
-	VPUNPCKLQDQ  Y4, Y5, Y10
-	VPUNPCKHQDQ  Y4, Y5, Y4
-	VPADDW       Y8, Y11, Y5
-	VPSUBW       Y8, Y11, Y8
-	VPADDW       Y7, Y12, Y11
-	VPSUBW       Y7, Y12, Y7
-	VPADDW       Y6, Y9, Y12
-	VPSUBW       Y6, Y9, Y6
-	VPADDW       Y4, Y10, Y9
-	VPSUBW       Y4, Y10, Y4
-	VINSERTI128  $0x01, X11, Y5, Y10
-	VPERM2I128   $0x31, Y11, Y5, Y5
-	VINSERTI128  $0x01, X9, Y12, Y11
-	VPERM2I128   $0x31, Y9, Y12, Y9
-	VINSERTI128  $0x01, X7, Y8, Y12
-	VPERM2I128   $0x31, Y7, Y8, Y7
-	VINSERTI128  $0x01, X4, Y6, Y8
-	VPERM2I128   $0x31, Y4, Y6, Y4
-	VPADDW       Y5, Y10, Y6
-	VPSUBW       Y5, Y10, Y5
-	VPADDW       Y9, Y11, Y10
-	VPSUBW       Y9, Y11, Y9
-	VPADDW       Y7, Y12, Y11
-	VPSUBW       Y7, Y12, Y7
-	VPADDW       Y4, Y8, Y12
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y7, Y11
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y7, Y7
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y9
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y4, Y4
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y6, Y10
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y6, Y12
+	VPADDW       Y9, Y5, Y6
+	VPSUBW       Y9, Y5, Y9
+	VPADDW       Y4, Y8, Y5
 	VPSUBW       Y4, Y8, Y4
-	VPSUBW       hadamard512Const18<>+0(SB), Y6, Y6
-	PREFETCHT0   4096(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y8
-	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VADDPS       Y2, Y8, Y8
-	VMULPS       (DI), Y8, Y8
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       32(DI), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y8, Y13
-	VPERMT2W     Y6, Y1, Y13
-	VPERMT2W     Y6, Y0, Y8
-	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y8
-	VMOVDQU      Y8, (AX)
-	PREFETCHT0   4128(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y11, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y11, Y8
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       64(DI), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       96(DI), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VMOVDQA      Y6, Y11
-	VPERMT2W     Y8, Y1, Y11
-	VPERMT2W     Y8, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y11, Y11
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y11, Y6
-	VMOVDQU      Y6, 32(AX)
-	PREFETCHT0   4160(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y8
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       128(DI), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       160(DI), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VMOVDQA      Y6, Y10
-	VPERMT2W     Y8, Y1, Y10
-	VPERMT2W     Y8, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y10, Y10
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y10, Y6
-	VMOVDQU      Y6, 64(AX)
-	PREFETCHT0   4192(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y12, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y12, Y8
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       192(DI), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       224(DI), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VMOVDQA      Y6, Y10
-	VPERMT2W     Y8, Y1, Y10
-	VPERMT2W     Y8, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y10, Y10
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y10, Y6
-	VMOVDQU      Y6, 96(AX)
-	PREFETCHT0   4224(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       256(DI), Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       288(DI), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA      Y6, Y8
-	VPERMT2W     Y5, Y1, Y8
-	VPERMT2W     Y5, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y6
-	VMOVDQU      Y6, 128(AX)
-	PREFETCHT0   4256(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       320(DI), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       352(DI), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y5, Y7
-	VPERMT2W     Y6, Y1, Y7
-	VPERMT2W     Y6, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y5
-	VMOVDQU      Y5, 160(AX)
-	PREFETCHT0   4288(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       384(DI), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       416(DI), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y5, Y7
-	VPERMT2W     Y6, Y1, Y7
-	VPERMT2W     Y6, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y5
-	VMOVDQU      Y5, 192(AX)
-	PREFETCHT0   4320(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y4, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       448(DI), Y5, Y5
+	VPADDW       Y10, Y11, Y8
+	VPSUBW       Y10, Y11, Y10
+	VPADDW       Y12, Y7, Y11
+	VPSUBW       Y12, Y7, Y12
+	VPUNPCKLDQ   Y8, Y6, Y7
+	VPUNPCKHDQ   Y8, Y6, Y8
+	VPUNPCKLDQ   Y11, Y5, Y6
+	VPUNPCKHDQ   Y11, Y5, Y5
+	VPUNPCKLDQ   Y10, Y9, Y11
+	VPUNPCKHDQ   Y10, Y9, Y9
+	VPUNPCKLDQ   Y12, Y4, Y10
+	VPUNPCKHDQ   Y12, Y4, Y12
+	VPADDW       Y8, Y7, Y4
+	VPSUBW       Y8, Y7, Y8
+	VPADDW       Y5, Y6, Y7
+	VPSUBW       Y5, Y6, Y5
+	VPADDW       Y9, Y11, Y6
+	VPSUBW       Y9, Y11, Y9
+	VPADDW       Y12, Y10, Y11
+	VPSUBW       Y12, Y10, Y12
+	VPUNPCKLQDQ  Y6, Y4, Y10
+	VPUNPCKHQDQ  Y6, Y4, Y4
+	VPUNPCKLQDQ  Y11, Y7, Y6
+	VPUNPCKHQDQ  Y11, Y7, Y7
+	VPUNPCKLQDQ  Y9, Y8, Y11
+	VPUNPCKHQDQ  Y9, Y8, Y8
+	VPUNPCKLQDQ  Y12, Y5, Y9
+	VPUNPCKHQDQ  Y12, Y5, Y12
+	VPADDW       Y4, Y10, Y5
+	VPSUBW       Y4, Y10, Y4
+	VPADDW       Y7, Y6, Y10
+	VPSUBW       Y7, Y6, Y7
+	VPADDW       Y8, Y11, Y6
+	VPSUBW       Y8, Y11, Y8
+	VPADDW       Y12, Y9, Y11
+	VPSUBW       Y12, Y9, Y12
+	VSHUFI64X2   $0x00, Y10, Y5, Y9
+	VSHUFI64X2   $0x03, Y10, Y5, Y5
+	VSHUFI64X2   $0x00, Y11, Y6, Y10
+	VSHUFI64X2   $0x03, Y11, Y6, Y6
+	VSHUFI64X2   $0x00, Y7, Y4, Y11
+	VSHUFI64X2   $0x03, Y7, Y4, Y7
+	VSHUFI64X2   $0x00, Y12, Y8, Y4
+	VSHUFI64X2   $0x03, Y12, Y8, Y8
+	VPADDW       Y5, Y9, Y12
+	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y6, Y10, Y9
+	VPSUBW       Y6, Y10, Y6
+	VPADDW       Y7, Y11, Y10
+	VPSUBW       Y7, Y11, Y7
+	VPADDW       Y8, Y4, Y11
+	VPSUBW       Y8, Y4, Y8
+	VPSUBW       hadamard512Const18<>+0(SB), Y12, Y12
+	PREFETCHT0   2048(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y12, Y4
+	VPMADDWD     hadamard512Const15<>+0(SB), Y12, Y12
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VMULPS       480(DI), Y4, Y4
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VMULPS       (R9), Y4, Y4
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       32(R9), Y12, Y12
 	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
-	VMOVDQA      Y5, Y3
-	VPERMT2W     Y4, Y1, Y3
-	VPERMT2W     Y4, Y0, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VMOVDQA64    Y4, Y13
+	VPERMT2W     Y12, Y1, Y13
+	VPERMT2W     Y12, Y0, Y4
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y4
+	VMOVUPS      Y4, (AX)
+	VBROADCASTSS 4(SP)(SI*4), Y4
+	VMOVSS       36(SP)(SI*4), X2
+	PREFETCHT0   2080(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y12
+	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       64(R9), Y12, Y12
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VMULPS       96(R9), Y10, Y10
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y10, Y10
+	VMOVDQA64    Y12, Y13
+	VPERMT2W     Y10, Y1, Y13
+	VPERMT2W     Y10, Y0, Y12
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y12
+	VMOVUPS      Y12, 32(AX)
+	VMOVUPS      (BX), Y10
+	VPSRLW       $0x04, Y10, Y12
+	VPSRLW       $0x02, Y10, Y13
+	VPANDD       hadamard512Const12<>+0(SB), Y10, Y10
+	VPANDND      hadamard512Const12<>+0(SB), Y13, Y14
+	VPANDD       hadamard512Const12<>+0(SB), Y13, Y13
+	VPADDB       Y13, Y10, Y13
+	VPADDB       Y14, Y10, Y14
+	VPSRLW       $0x02, Y12, Y10
+	VPANDD       hadamard512Const12<>+0(SB), Y12, Y12
+	VPANDND      hadamard512Const12<>+0(SB), Y10, Y15
+	VPANDD       hadamard512Const12<>+0(SB), Y10, Y10
+	VPADDB       Y10, Y12, Y10
+	VPADDB       Y15, Y12, Y15
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y13, Y12
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y13, Y13
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y14, Y16
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y14, Y14
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y10, Y17
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y10, Y10
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y15, Y18
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y15, Y15
+	VPADDW       Y17, Y12, Y19
+	VPSUBW       Y17, Y12, Y17
+	VPADDW       Y10, Y13, Y12
+	VPSUBW       Y10, Y13, Y10
+	VPADDW       Y18, Y16, Y13
+	VPSUBW       Y18, Y16, Y18
+	VPADDW       Y15, Y14, Y16
+	VPSUBW       Y15, Y14, Y15
+	PREFETCHT0   2112(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y14
+	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y9
+	VCVTDQ2PS    Y14, Y14
+	VMULPS       Y3, Y14, Y14
+	VMULPS       128(R9), Y14, Y14
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y3, Y9, Y9
+	VMULPS       160(R9), Y9, Y9
+	VPADDD       hadamard512Const16<>+0(SB), Y14, Y14
+	VPADDD       hadamard512Const16<>+0(SB), Y9, Y9
+	VMOVDQA64    Y14, Y20
+	VPERMT2W     Y9, Y1, Y20
+	VPERMT2W     Y9, Y0, Y14
+	VPMINUW      hadamard512Const14<>+0(SB), Y20, Y20
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y20, Y14
+	VMOVUPS      Y14, 64(AX)
+	VPUNPCKLDQ   Y13, Y19, Y9
+	VPUNPCKHDQ   Y13, Y19, Y13
+	VPUNPCKLDQ   Y16, Y12, Y14
+	VPUNPCKHDQ   Y16, Y12, Y12
+	VPUNPCKLDQ   Y18, Y17, Y16
+	VPUNPCKHDQ   Y18, Y17, Y17
+	VPUNPCKLDQ   Y15, Y10, Y18
+	VPUNPCKHDQ   Y15, Y10, Y10
+	PREFETCHT0   2144(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y11, Y15
+	VPMADDWD     hadamard512Const15<>+0(SB), Y11, Y11
+	VCVTDQ2PS    Y15, Y15
+	VMULPS       Y3, Y15, Y15
+	VMULPS       192(R9), Y15, Y15
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y3, Y11, Y11
+	VMULPS       224(R9), Y11, Y11
+	VPADDD       hadamard512Const16<>+0(SB), Y15, Y15
+	VPADDD       hadamard512Const16<>+0(SB), Y11, Y11
+	VMOVDQA64    Y15, Y19
+	VPERMT2W     Y11, Y1, Y19
+	VPERMT2W     Y11, Y0, Y15
+	VPMINUW      hadamard512Const14<>+0(SB), Y19, Y19
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y19, Y15
+	VMOVUPS      Y15, 96(AX)
+	VPADDW       Y13, Y9, Y11
+	VPSUBW       Y13, Y9, Y13
+	VPADDW       Y12, Y14, Y9
+	VPSUBW       Y12, Y14, Y12
+	VPADDW       Y17, Y16, Y14
+	VPSUBW       Y17, Y16, Y17
+	VPADDW       Y10, Y18, Y15
+	VPSUBW       Y10, Y18, Y10
+	PREFETCHT0   2176(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y16
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y16, Y16
+	VMULPS       Y3, Y16, Y16
+	VMULPS       256(R9), Y16, Y16
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       288(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y16, Y16
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y16, Y18
+	VPERMT2W     Y5, Y1, Y18
+	VPERMT2W     Y5, Y0, Y16
+	VPMINUW      hadamard512Const14<>+0(SB), Y18, Y18
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y18, Y16
+	VMOVUPS      Y16, 128(AX)
+	VPUNPCKLQDQ  Y14, Y11, Y5
+	VPUNPCKHQDQ  Y14, Y11, Y11
+	VPUNPCKLQDQ  Y15, Y9, Y14
+	VPUNPCKHQDQ  Y15, Y9, Y9
+	VPUNPCKLQDQ  Y17, Y13, Y15
+	VPUNPCKHQDQ  Y17, Y13, Y13
+	VPUNPCKLQDQ  Y10, Y12, Y16
+	VPUNPCKHQDQ  Y10, Y12, Y10
+	PREFETCHT0   2208(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y12
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       320(R9), Y12, Y12
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMULPS       352(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y12, Y17
+	VPERMT2W     Y7, Y1, Y17
+	VPERMT2W     Y7, Y0, Y12
+	VPMINUW      hadamard512Const14<>+0(SB), Y17, Y17
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y17, Y12
+	VMOVUPS      Y12, 160(AX)
+	VPADDW       Y11, Y5, Y7
+	VPSUBW       Y11, Y5, Y11
+	VPADDW       Y9, Y14, Y5
+	VPSUBW       Y9, Y14, Y9
+	VPADDW       Y13, Y15, Y12
+	VPSUBW       Y13, Y15, Y13
+	VPADDW       Y10, Y16, Y14
+	VPSUBW       Y10, Y16, Y10
+	PREFETCHT0   2240(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y15
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y15, Y15
+	VMULPS       Y3, Y15, Y15
+	VMULPS       384(R9), Y15, Y15
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VMULPS       416(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y15, Y15
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y15, Y16
+	VPERMT2W     Y6, Y1, Y16
+	VPERMT2W     Y6, Y0, Y15
+	VPMINUW      hadamard512Const14<>+0(SB), Y16, Y16
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y16, Y15
+	VMOVUPS      Y15, 192(AX)
+	VSHUFI64X2   $0x00, Y5, Y7, Y6
+	VSHUFI64X2   $0x03, Y5, Y7, Y5
+	VSHUFI64X2   $0x00, Y14, Y12, Y7
+	VSHUFI64X2   $0x03, Y14, Y12, Y12
+	VSHUFI64X2   $0x00, Y9, Y11, Y14
+	VSHUFI64X2   $0x03, Y9, Y11, Y9
+	VSHUFI64X2   $0x00, Y10, Y13, Y11
+	VSHUFI64X2   $0x03, Y10, Y13, Y10
+	PREFETCHT0   2272(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y13
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y8
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y3, Y13, Y13
+	VMULPS       448(R9), Y13, Y13
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y3, Y8, Y8
+	VMULPS       480(R9), Y8, Y8
+	VPADDD       hadamard512Const16<>+0(SB), Y13, Y13
+	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
+	VMOVDQA64    Y13, Y3
+	VPERMT2W     Y8, Y1, Y3
+	VPERMT2W     Y8, Y0, Y13
 	VPMINUW      hadamard512Const14<>+0(SB), Y3, Y3
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y5
-	VMOVDQU      Y5, 224(AX)
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y13
+	VMOVUPS      Y13, 224(AX)
+	VPADDW       Y5, Y6, Y3
+	VPSUBW       Y5, Y6, Y5
+	VPADDW       Y12, Y7, Y6
+	VPSUBW       Y12, Y7, Y12
+	VPADDW       Y9, Y14, Y7
+	VPSUBW       Y9, Y14, Y9
+	VPADDW       Y10, Y11, Y8
+	VPSUBW       Y10, Y11, Y10
+	VPSUBW       hadamard512Const18<>+0(SB), Y3, Y3
+	PREFETCHT0   2048(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y3, Y11
+	VPMADDWD     hadamard512Const15<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y4, Y11, Y11
+	VADDPS       Y2, Y11, Y11
+	VMULPS       (R9), Y11, Y11
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       32(R9), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y11, Y11
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VMOVDQA64    Y11, Y13
+	VPERMT2W     Y3, Y1, Y13
+	VPERMT2W     Y3, Y0, Y11
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y11
+	VMOVUPS      Y11, (DX)
+	PREFETCHT0   2080(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       64(R9), Y3, Y3
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VMULPS       96(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y3, Y11
+	VPERMT2W     Y7, Y1, Y11
+	VPERMT2W     Y7, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y11, Y11
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y11, Y3
+	VMOVUPS      Y3, 32(DX)
+	PREFETCHT0   2112(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       128(R9), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       160(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y3, Y7
+	VPERMT2W     Y6, Y1, Y7
+	VPERMT2W     Y6, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y3
+	VMOVUPS      Y3, 64(DX)
+	PREFETCHT0   2144(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       192(R9), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       224(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y3, Y7
+	VPERMT2W     Y6, Y1, Y7
+	VPERMT2W     Y6, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y3
+	VMOVUPS      Y3, 96(DX)
+	PREFETCHT0   2176(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       256(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       288(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y6
+	VPERMT2W     Y5, Y1, Y6
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS      Y3, 128(DX)
+	PREFETCHT0   2208(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       320(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       352(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y6
+	VPERMT2W     Y5, Y1, Y6
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS      Y3, 160(DX)
+	PREFETCHT0   2240(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y12, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y12, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       384(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       416(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y6
+	VPERMT2W     Y5, Y1, Y6
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS      Y3, 192(DX)
+	PREFETCHT0   2272(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       448(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       480(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y4
+	VPERMT2W     Y5, Y1, Y4
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y4, Y4
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y4, Y3
+	VMOVUPS      Y3, 224(DX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000200, DI
-	DECQ         SI
+	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000200, R9
+	DECQ         DI
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	MOVQ         DX, AX
+	MOVQ         BX, CX
+	ADDQ         $0x00000002, SI
+	CMPQ         SI, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -3949,11 +4291,8 @@ values:
 // func rotateCodesBack4BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·rotateCodesBack4BF16x64AVX512(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        hadamard512Const1<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -3964,8 +4303,8 @@ TEXT ·rotateCodesBack4BF16x64AVX512(SB), NOSPLIT, $64-49
 	VPAND        hadamard512Const3<>+0(SB), X2, X0
 	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -3977,138 +4316,257 @@ TEXT ·rotateCodesBack4BF16x64AVX512(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       hadamard512Const6<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       hadamard512Const6<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	VMOVDQU      hadamard512Const7<>+0(SB), Y0
-	VMOVDQU      hadamard512Const8<>+0(SB), Y1
-	XORQ         BX, BX
+	VMOVUPS      hadamard512Const7<>+0(SB), Y0
+	VMOVUPS      hadamard512Const8<>+0(SB), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), R8
+	XORQ         SI, SI
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ   blocks+32(FP), DI
+	MOVQ   R8, R9
+	IMUL3Q $0x00000080, DI, BX
+	LEAQ   (AX)(BX*1), DX
+	SHRQ   $0x02, BX
+	LEAQ   (CX)(BX*1), BX
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y3
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y4
+	VBROADCASTSS (SP)(SI*4), Y3
+	VMOVSS       32(SP)(SI*4), X2
+	VMOVUPS      (CX), Y4
 	VPSHUFB      hadamard512Const20<>+0(SB), Y4, Y4
 	VPSRLW       $0x04, Y4, Y5
-	VPAND        hadamard512Const21<>+0(SB), Y4, Y4
-	VPANDN       hadamard512Const21<>+0(SB), Y5, Y6
-	VPAND        hadamard512Const21<>+0(SB), Y5, Y5
+	VPANDD       hadamard512Const21<>+0(SB), Y4, Y4
+	VPANDND      hadamard512Const21<>+0(SB), Y5, Y7
+	VPANDD       hadamard512Const21<>+0(SB), Y5, Y5
 	VPADDB       Y5, Y4, Y5
-	VPADDB       Y6, Y4, Y6
+	VPADDB       Y7, Y4, Y7
 	VPMADDUBSW   hadamard512Const9<>+0(SB), Y5, Y4
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y5, Y5
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y6, Y7
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y6, Y6
-	VPUNPCKLDQ   Y7, Y4, Y8
-	VPUNPCKHDQ   Y7, Y4, Y4
-	VPUNPCKLDQ   Y6, Y5, Y7
-	VPUNPCKHDQ   Y6, Y5, Y5
-	VPADDW       Y4, Y8, Y6
-	VPSUBW       Y4, Y8, Y4
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y5, Y6
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y7, Y5
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y7, Y8
+	VPUNPCKLDQ   Y5, Y4, Y7
+	VPUNPCKHDQ   Y5, Y4, Y4
+	VPUNPCKLDQ   Y8, Y6, Y5
+	VPUNPCKHDQ   Y8, Y6, Y8
+	VPADDW       Y4, Y7, Y6
+	VPSUBW       Y4, Y7, Y4
+	VPADDW       Y8, Y5, Y7
+	VPSUBW       Y8, Y5, Y8
+	VPUNPCKLQDQ  Y7, Y6, Y5
+	VPUNPCKHQDQ  Y7, Y6, Y6
+	VPUNPCKLQDQ  Y8, Y4, Y7
+	VPUNPCKHQDQ  Y8, Y4, Y8
+	VPADDW       Y6, Y5, Y4
+	VPSUBW       Y6, Y5, Y6
+	VPADDW       Y8, Y7, Y5
+	VPSUBW       Y8, Y7, Y8
+	VSHUFI64X2   $0x00, Y5, Y4, Y7
+	VSHUFI64X2   $0x03, Y5, Y4, Y5
+	VSHUFI64X2   $0x00, Y8, Y6, Y4
+	VSHUFI64X2   $0x03, Y8, Y6, Y6
 	VPADDW       Y5, Y7, Y8
 	VPSUBW       Y5, Y7, Y5
-	VPUNPCKLQDQ  Y8, Y6, Y7
-	VPUNPCKHQDQ  Y8, Y6, Y6
-	VPUNPCKLQDQ  Y5, Y4, Y8
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDW       Y6, Y7, Y5
-	VPSUBW       Y6, Y7, Y6
-	VPADDW       Y4, Y8, Y7
-	VPSUBW       Y4, Y8, Y4
-	VINSERTI128  $0x01, X7, Y5, Y8
-	VPERM2I128   $0x31, Y7, Y5, Y5
-	VINSERTI128  $0x01, X4, Y6, Y7
-	VPERM2I128   $0x31, Y4, Y6, Y4
-	VPADDW       Y5, Y8, Y6
-	VPSUBW       Y5, Y8, Y5
-	VPADDW       Y4, Y7, Y8
-	VPSUBW       Y4, Y7, Y4
-	VPSUBW       hadamard512Const22<>+0(SB), Y6, Y6
-	PREFETCHT0   4096(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y7
-	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VADDPS       Y2, Y7, Y7
-	VMULPS       (DI), Y7, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       32(DI), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y7, Y9
-	VPERMT2W     Y6, Y1, Y9
-	VPERMT2W     Y6, Y0, Y7
-	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y7
-	VMOVDQU      Y7, (AX)
-	PREFETCHT0   4128(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y7
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       64(DI), Y6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VMULPS       96(DI), Y7, Y7
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
-	VMOVDQA      Y6, Y8
-	VPERMT2W     Y7, Y1, Y8
-	VPERMT2W     Y7, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y6
-	VMOVDQU      Y6, 32(AX)
-	PREFETCHT0   4160(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       128(DI), Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       160(DI), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA      Y6, Y7
-	VPERMT2W     Y5, Y1, Y7
-	VPERMT2W     Y5, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y6
-	VMOVDQU      Y6, 64(AX)
-	PREFETCHT0   4192(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y4, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       192(DI), Y5, Y5
+	VPADDW       Y6, Y4, Y7
+	VPSUBW       Y6, Y4, Y6
+	VPSUBW       hadamard512Const22<>+0(SB), Y8, Y8
+	PREFETCHT0   2048(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y4
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y8
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VMULPS       224(DI), Y4, Y4
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VMULPS       (R9), Y4, Y4
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y3, Y8, Y8
+	VMULPS       32(R9), Y8, Y8
 	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
-	VMOVDQA      Y5, Y3
-	VPERMT2W     Y4, Y1, Y3
-	VPERMT2W     Y4, Y0, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
+	VMOVDQA64    Y4, Y9
+	VPERMT2W     Y8, Y1, Y9
+	VPERMT2W     Y8, Y0, Y4
+	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y4
+	VMOVUPS      Y4, (AX)
+	VBROADCASTSS 4(SP)(SI*4), Y4
+	VMOVSS       36(SP)(SI*4), X2
+	VMOVUPS      (BX), Y8
+	VPSHUFB      hadamard512Const20<>+0(SB), Y8, Y8
+	VPSRLW       $0x04, Y8, Y9
+	VPANDD       hadamard512Const21<>+0(SB), Y8, Y8
+	VPANDND      hadamard512Const21<>+0(SB), Y9, Y10
+	VPANDD       hadamard512Const21<>+0(SB), Y9, Y9
+	VPADDB       Y9, Y8, Y9
+	VPADDB       Y10, Y8, Y10
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y9, Y8
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y9, Y9
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y10, Y11
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y10, Y10
+	PREFETCHT0   2080(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y12
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       64(R9), Y12, Y12
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMULPS       96(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y12, Y13
+	VPERMT2W     Y7, Y1, Y13
+	VPERMT2W     Y7, Y0, Y12
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y12
+	VMOVUPS      Y12, 32(AX)
+	VPUNPCKLDQ   Y11, Y8, Y7
+	VPUNPCKHDQ   Y11, Y8, Y8
+	VPUNPCKLDQ   Y10, Y9, Y11
+	VPUNPCKHDQ   Y10, Y9, Y9
+	VPADDW       Y8, Y7, Y10
+	VPSUBW       Y8, Y7, Y8
+	VPADDW       Y9, Y11, Y7
+	VPSUBW       Y9, Y11, Y9
+	PREFETCHT0   2112(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y11
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y3, Y11, Y11
+	VMULPS       128(R9), Y11, Y11
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       160(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y11, Y11
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y11, Y12
+	VPERMT2W     Y5, Y1, Y12
+	VPERMT2W     Y5, Y0, Y11
+	VPMINUW      hadamard512Const14<>+0(SB), Y12, Y12
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y12, Y11
+	VMOVUPS      Y11, 64(AX)
+	VPUNPCKLQDQ  Y7, Y10, Y5
+	VPUNPCKHQDQ  Y7, Y10, Y7
+	VPUNPCKLQDQ  Y9, Y8, Y10
+	VPUNPCKHQDQ  Y9, Y8, Y8
+	VPADDW       Y7, Y5, Y9
+	VPSUBW       Y7, Y5, Y7
+	VPADDW       Y8, Y10, Y5
+	VPSUBW       Y8, Y10, Y8
+	PREFETCHT0   2144(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y10
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VMULPS       192(R9), Y10, Y10
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VMULPS       224(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y10, Y10
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y10, Y3
+	VPERMT2W     Y6, Y1, Y3
+	VPERMT2W     Y6, Y0, Y10
 	VPMINUW      hadamard512Const14<>+0(SB), Y3, Y3
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y5
-	VMOVDQU      Y5, 96(AX)
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y10
+	VMOVUPS      Y10, 96(AX)
+	VSHUFI64X2   $0x00, Y5, Y9, Y3
+	VSHUFI64X2   $0x03, Y5, Y9, Y5
+	VSHUFI64X2   $0x00, Y8, Y7, Y6
+	VSHUFI64X2   $0x03, Y8, Y7, Y7
+	VPADDW       Y5, Y3, Y8
+	VPSUBW       Y5, Y3, Y5
+	VPADDW       Y7, Y6, Y3
+	VPSUBW       Y7, Y6, Y7
+	VPSUBW       hadamard512Const22<>+0(SB), Y8, Y8
+	PREFETCHT0   2048(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y6
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y8
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VADDPS       Y2, Y6, Y6
+	VMULPS       (R9), Y6, Y6
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VMULPS       32(R9), Y8, Y8
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
+	VMOVDQA64    Y6, Y9
+	VPERMT2W     Y8, Y1, Y9
+	VPERMT2W     Y8, Y0, Y6
+	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y6
+	VMOVUPS      Y6, (DX)
+	PREFETCHT0   2080(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y3, Y6
+	VPMADDWD     hadamard512Const15<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       64(R9), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       96(R9), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VMOVDQA64    Y6, Y8
+	VPERMT2W     Y3, Y1, Y8
+	VPERMT2W     Y3, Y0, Y6
+	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y6
+	VMOVUPS      Y6, 32(DX)
+	PREFETCHT0   2112(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       128(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       160(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y6
+	VPERMT2W     Y5, Y1, Y6
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS      Y3, 64(DX)
+	PREFETCHT0   2144(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       192(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       224(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y4
+	VPERMT2W     Y5, Y1, Y4
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y4, Y4
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y4, Y3
+	VMOVUPS      Y3, 96(DX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000100, DI
-	DECQ         SI
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000100, R9
+	DECQ         DI
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	MOVQ         DX, AX
+	MOVQ         BX, CX
+	ADDQ         $0x00000002, SI
+	CMPQ         SI, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -4164,11 +4622,8 @@ GLOBL hadamard512Const22<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack4BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·rotateCodesBack4BF16x128AVX512(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        hadamard512Const1<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -4179,8 +4634,8 @@ TEXT ·rotateCodesBack4BF16x128AVX512(SB), NOSPLIT, $64-49
 	VPAND        hadamard512Const3<>+0(SB), X2, X0
 	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -4192,250 +4647,481 @@ TEXT ·rotateCodesBack4BF16x128AVX512(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       hadamard512Const6<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       hadamard512Const6<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	VMOVDQU      hadamard512Const7<>+0(SB), Y0
-	VMOVDQU      hadamard512Const8<>+0(SB), Y1
-	XORQ         BX, BX
+	VMOVUPS      hadamard512Const7<>+0(SB), Y0
+	VMOVUPS      hadamard512Const8<>+0(SB), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), R8
+	XORQ         SI, SI
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ   blocks+32(FP), DI
+	MOVQ   R8, R9
+	IMUL3Q $0x00000100, DI, BX
+	LEAQ   (AX)(BX*1), DX
+	SHRQ   $0x02, BX
+	LEAQ   (CX)(BX*1), BX
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y3
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y4
+	VBROADCASTSS (SP)(SI*4), Y3
+	VMOVSS       32(SP)(SI*4), X2
+	VMOVUPS      (CX), Y4
 	VPSHUFB      hadamard512Const20<>+0(SB), Y4, Y4
-	VMOVDQU      32(CX), Y5
-	VPSHUFB      hadamard512Const20<>+0(SB), Y5, Y5
+	VMOVUPS      32(CX), Y8
+	VPSHUFB      hadamard512Const20<>+0(SB), Y8, Y8
 	VPSRLW       $0x04, Y4, Y6
-	VPAND        hadamard512Const21<>+0(SB), Y4, Y4
-	VPANDN       hadamard512Const21<>+0(SB), Y6, Y7
-	VPAND        hadamard512Const21<>+0(SB), Y6, Y6
+	VPANDD       hadamard512Const21<>+0(SB), Y4, Y4
+	VPANDND      hadamard512Const21<>+0(SB), Y6, Y5
+	VPANDD       hadamard512Const21<>+0(SB), Y6, Y6
 	VPADDB       Y6, Y4, Y6
-	VPADDB       Y7, Y4, Y7
-	VPSRLW       $0x04, Y5, Y4
-	VPAND        hadamard512Const21<>+0(SB), Y5, Y5
-	VPANDN       hadamard512Const21<>+0(SB), Y4, Y8
-	VPAND        hadamard512Const21<>+0(SB), Y4, Y4
-	VPADDB       Y4, Y5, Y4
-	VPADDB       Y8, Y5, Y8
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y6, Y5
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y6, Y6
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y7, Y9
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y7, Y7
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y10
+	VPADDB       Y5, Y4, Y5
+	VPSRLW       $0x04, Y8, Y4
+	VPANDD       hadamard512Const21<>+0(SB), Y8, Y8
+	VPANDND      hadamard512Const21<>+0(SB), Y4, Y7
+	VPANDD       hadamard512Const21<>+0(SB), Y4, Y4
+	VPADDB       Y4, Y8, Y4
+	VPADDB       Y7, Y8, Y7
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y6, Y9
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y6, Y8
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y5, Y11
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y5, Y6
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y5
 	VPMADDUBSW   hadamard512Const10<>+0(SB), Y4, Y4
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y8, Y11
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y8, Y8
-	VPADDW       Y10, Y5, Y12
-	VPSUBW       Y10, Y5, Y10
-	VPADDW       Y4, Y6, Y5
-	VPSUBW       Y4, Y6, Y4
-	VPADDW       Y11, Y9, Y6
-	VPSUBW       Y11, Y9, Y11
-	VPADDW       Y8, Y7, Y9
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y7, Y10
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y7, Y12
+	VPADDW       Y5, Y9, Y7
+	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y4, Y8, Y9
+	VPSUBW       Y4, Y8, Y4
+	VPADDW       Y10, Y11, Y8
+	VPSUBW       Y10, Y11, Y10
+	VPADDW       Y12, Y6, Y11
+	VPSUBW       Y12, Y6, Y12
+	VPUNPCKLDQ   Y8, Y7, Y6
+	VPUNPCKHDQ   Y8, Y7, Y7
+	VPUNPCKLDQ   Y11, Y9, Y8
+	VPUNPCKHDQ   Y11, Y9, Y11
+	VPUNPCKLDQ   Y10, Y5, Y9
+	VPUNPCKHDQ   Y10, Y5, Y5
+	VPUNPCKLDQ   Y12, Y4, Y10
+	VPUNPCKHDQ   Y12, Y4, Y12
+	VPADDW       Y7, Y6, Y4
+	VPSUBW       Y7, Y6, Y7
+	VPADDW       Y11, Y8, Y6
+	VPSUBW       Y11, Y8, Y11
+	VPADDW       Y5, Y9, Y8
+	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y12, Y10, Y9
+	VPSUBW       Y12, Y10, Y12
+	VPUNPCKLQDQ  Y6, Y4, Y10
+	VPUNPCKHQDQ  Y6, Y4, Y6
+	VPUNPCKLQDQ  Y11, Y7, Y4
+	VPUNPCKHQDQ  Y11, Y7, Y11
+	VPUNPCKLQDQ  Y9, Y8, Y7
+	VPUNPCKHQDQ  Y9, Y8, Y8
+	VPUNPCKLQDQ  Y12, Y5, Y9
+	VPUNPCKHQDQ  Y12, Y5, Y12
+	VPADDW       Y6, Y10, Y5
+	VPSUBW       Y6, Y10, Y6
+	VPADDW       Y11, Y4, Y10
+	VPSUBW       Y11, Y4, Y11
+	VPADDW       Y8, Y7, Y4
 	VPSUBW       Y8, Y7, Y8
-	VPUNPCKLDQ   Y6, Y12, Y7
-	VPUNPCKHDQ   Y6, Y12, Y6
-	VPUNPCKLDQ   Y9, Y5, Y12
-	VPUNPCKHDQ   Y9, Y5, Y5
-	VPUNPCKLDQ   Y11, Y10, Y9
-	VPUNPCKHDQ   Y11, Y10, Y10
-	VPUNPCKLDQ   Y8, Y4, Y11
-	VPUNPCKHDQ   Y8, Y4, Y4
-	VPADDW       Y6, Y7, Y8
-	VPSUBW       Y6, Y7, Y6
-	VPADDW       Y5, Y12, Y7
-	VPSUBW       Y5, Y12, Y5
-	VPADDW       Y10, Y9, Y12
-	VPSUBW       Y10, Y9, Y10
-	VPADDW       Y4, Y11, Y9
-	VPSUBW       Y4, Y11, Y4
-	VPUNPCKLQDQ  Y7, Y8, Y11
-	VPUNPCKHQDQ  Y7, Y8, Y7
-	VPUNPCKLQDQ  Y5, Y6, Y8
-	VPUNPCKHQDQ  Y5, Y6, Y5
-	VPUNPCKLQDQ  Y9, Y12, Y6
-	VPUNPCKHQDQ  Y9, Y12, Y9
-	VPUNPCKLQDQ  Y4, Y10, Y12
-	VPUNPCKHQDQ  Y4, Y10, Y4
+	VPADDW       Y12, Y9, Y7
+	VPSUBW       Y12, Y9, Y12
+	VSHUFI64X2   $0x00, Y10, Y5, Y9
+	VSHUFI64X2   $0x03, Y10, Y5, Y5
+	VSHUFI64X2   $0x00, Y11, Y6, Y10
+	VSHUFI64X2   $0x03, Y11, Y6, Y6
+	VSHUFI64X2   $0x00, Y7, Y4, Y11
+	VSHUFI64X2   $0x03, Y7, Y4, Y7
+	VSHUFI64X2   $0x00, Y12, Y8, Y4
+	VSHUFI64X2   $0x03, Y12, Y8, Y8
+	VPADDW       Y5, Y9, Y12
+	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y6, Y10, Y9
+	VPSUBW       Y6, Y10, Y6
 	VPADDW       Y7, Y11, Y10
 	VPSUBW       Y7, Y11, Y7
-	VPADDW       Y5, Y8, Y11
-	VPSUBW       Y5, Y8, Y5
-	VPADDW       Y9, Y6, Y8
-	VPSUBW       Y9, Y6, Y9
-	VPADDW       Y4, Y12, Y6
-	VPSUBW       Y4, Y12, Y4
-	VINSERTI128  $0x01, X11, Y10, Y12
-	VPERM2I128   $0x31, Y11, Y10, Y10
-	VINSERTI128  $0x01, X5, Y7, Y11
-	VPERM2I128   $0x31, Y5, Y7, Y5
-	VINSERTI128  $0x01, X6, Y8, Y7
-	VPERM2I128   $0x31, Y6, Y8, Y6
-	VINSERTI128  $0x01, X4, Y9, Y8
-	VPERM2I128   $0x31, Y4, Y9, Y4
-	VPADDW       Y10, Y12, Y9
-	VPSUBW       Y10, Y12, Y10
-	VPADDW       Y5, Y11, Y12
-	VPSUBW       Y5, Y11, Y5
-	VPADDW       Y6, Y7, Y11
-	VPSUBW       Y6, Y7, Y6
-	VPADDW       Y4, Y8, Y7
-	VPSUBW       Y4, Y8, Y4
-	VPSUBW       hadamard512Const23<>+0(SB), Y9, Y9
-	PREFETCHT0   4096(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y8
-	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y9
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VADDPS       Y2, Y8, Y8
-	VMULPS       (DI), Y8, Y8
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y3, Y9, Y9
-	VMULPS       32(DI), Y9, Y9
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y9, Y9
-	VMOVDQA      Y8, Y13
-	VPERMT2W     Y9, Y1, Y13
-	VPERMT2W     Y9, Y0, Y8
-	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y8
-	VMOVDQU      Y8, (AX)
-	PREFETCHT0   4128(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y12, Y8
-	VPMADDWD     hadamard512Const15<>+0(SB), Y12, Y9
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       64(DI), Y8, Y8
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y3, Y9, Y9
-	VMULPS       96(DI), Y9, Y9
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y9, Y9
-	VMOVDQA      Y8, Y12
-	VPERMT2W     Y9, Y1, Y12
-	VPERMT2W     Y9, Y0, Y8
-	VPMINUW      hadamard512Const14<>+0(SB), Y12, Y12
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y12, Y8
-	VMOVDQU      Y8, 32(AX)
-	PREFETCHT0   4160(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y8
-	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y9
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       128(DI), Y8, Y8
-	VCVTDQ2PS    Y9, Y9
-	VMULPS       Y3, Y9, Y9
-	VMULPS       160(DI), Y9, Y9
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y9, Y9
-	VMOVDQA      Y8, Y10
-	VPERMT2W     Y9, Y1, Y10
-	VPERMT2W     Y9, Y0, Y8
-	VPMINUW      hadamard512Const14<>+0(SB), Y10, Y10
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y10, Y8
-	VMOVDQU      Y8, 64(AX)
-	PREFETCHT0   4192(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y8
-	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       192(DI), Y8, Y8
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       224(DI), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA      Y8, Y9
-	VPERMT2W     Y5, Y1, Y9
-	VPERMT2W     Y5, Y0, Y8
-	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y8
-	VMOVDQU      Y8, 96(AX)
-	PREFETCHT0   4224(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y11, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y11, Y8
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       256(DI), Y5, Y5
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       288(DI), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VMOVDQA      Y5, Y9
-	VPERMT2W     Y8, Y1, Y9
-	VPERMT2W     Y8, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y5
-	VMOVDQU      Y5, 128(AX)
-	PREFETCHT0   4256(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       320(DI), Y5, Y5
-	VCVTDQ2PS    Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VMULPS       352(DI), Y7, Y7
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
-	VMOVDQA      Y5, Y8
-	VPERMT2W     Y7, Y1, Y8
-	VPERMT2W     Y7, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y5
-	VMOVDQU      Y5, 160(AX)
-	PREFETCHT0   4288(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       384(DI), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       416(DI), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y5, Y7
-	VPERMT2W     Y6, Y1, Y7
-	VPERMT2W     Y6, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y5
-	VMOVDQU      Y5, 192(AX)
-	PREFETCHT0   4320(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y4, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       448(DI), Y5, Y5
+	VPADDW       Y8, Y4, Y11
+	VPSUBW       Y8, Y4, Y8
+	VPSUBW       hadamard512Const23<>+0(SB), Y12, Y12
+	PREFETCHT0   2048(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y12, Y4
+	VPMADDWD     hadamard512Const15<>+0(SB), Y12, Y12
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VMULPS       480(DI), Y4, Y4
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VMULPS       (R9), Y4, Y4
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       32(R9), Y12, Y12
 	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
-	VMOVDQA      Y5, Y3
-	VPERMT2W     Y4, Y1, Y3
-	VPERMT2W     Y4, Y0, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VMOVDQA64    Y4, Y13
+	VPERMT2W     Y12, Y1, Y13
+	VPERMT2W     Y12, Y0, Y4
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y4
+	VMOVUPS      Y4, (AX)
+	VBROADCASTSS 4(SP)(SI*4), Y4
+	VMOVSS       36(SP)(SI*4), X2
+	PREFETCHT0   2080(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y12
+	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y9
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       64(R9), Y12, Y12
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y3, Y9, Y9
+	VMULPS       96(R9), Y9, Y9
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y9, Y9
+	VMOVDQA64    Y12, Y13
+	VPERMT2W     Y9, Y1, Y13
+	VPERMT2W     Y9, Y0, Y12
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y12
+	VMOVUPS      Y12, 32(AX)
+	VMOVUPS      (BX), Y9
+	VPSHUFB      hadamard512Const20<>+0(SB), Y9, Y9
+	VMOVUPS      32(BX), Y12
+	VPSHUFB      hadamard512Const20<>+0(SB), Y12, Y12
+	VPSRLW       $0x04, Y9, Y13
+	VPANDD       hadamard512Const21<>+0(SB), Y9, Y9
+	VPANDND      hadamard512Const21<>+0(SB), Y13, Y14
+	VPANDD       hadamard512Const21<>+0(SB), Y13, Y13
+	VPADDB       Y13, Y9, Y13
+	VPADDB       Y14, Y9, Y14
+	VPSRLW       $0x04, Y12, Y9
+	VPANDD       hadamard512Const21<>+0(SB), Y12, Y12
+	VPANDND      hadamard512Const21<>+0(SB), Y9, Y15
+	VPANDD       hadamard512Const21<>+0(SB), Y9, Y9
+	VPADDB       Y9, Y12, Y9
+	VPADDB       Y15, Y12, Y15
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y13, Y12
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y13, Y13
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y14, Y16
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y14, Y14
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y9, Y17
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y9, Y9
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y15, Y18
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y15, Y15
+	VPADDW       Y17, Y12, Y19
+	VPSUBW       Y17, Y12, Y17
+	VPADDW       Y9, Y13, Y12
+	VPSUBW       Y9, Y13, Y9
+	VPADDW       Y18, Y16, Y13
+	VPSUBW       Y18, Y16, Y18
+	VPADDW       Y15, Y14, Y16
+	VPSUBW       Y15, Y14, Y15
+	PREFETCHT0   2112(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y14
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y14, Y14
+	VMULPS       Y3, Y14, Y14
+	VMULPS       128(R9), Y14, Y14
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       160(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y14, Y14
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y14, Y20
+	VPERMT2W     Y5, Y1, Y20
+	VPERMT2W     Y5, Y0, Y14
+	VPMINUW      hadamard512Const14<>+0(SB), Y20, Y20
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y20, Y14
+	VMOVUPS      Y14, 64(AX)
+	VPUNPCKLDQ   Y13, Y19, Y5
+	VPUNPCKHDQ   Y13, Y19, Y13
+	VPUNPCKLDQ   Y16, Y12, Y14
+	VPUNPCKHDQ   Y16, Y12, Y12
+	VPUNPCKLDQ   Y18, Y17, Y16
+	VPUNPCKHDQ   Y18, Y17, Y17
+	VPUNPCKLDQ   Y15, Y9, Y18
+	VPUNPCKHDQ   Y15, Y9, Y9
+	PREFETCHT0   2144(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y15
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y15, Y15
+	VMULPS       Y3, Y15, Y15
+	VMULPS       192(R9), Y15, Y15
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VMULPS       224(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y15, Y15
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y15, Y19
+	VPERMT2W     Y6, Y1, Y19
+	VPERMT2W     Y6, Y0, Y15
+	VPMINUW      hadamard512Const14<>+0(SB), Y19, Y19
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y19, Y15
+	VMOVUPS      Y15, 96(AX)
+	VPADDW       Y13, Y5, Y6
+	VPSUBW       Y13, Y5, Y13
+	VPADDW       Y12, Y14, Y5
+	VPSUBW       Y12, Y14, Y12
+	VPADDW       Y17, Y16, Y14
+	VPSUBW       Y17, Y16, Y17
+	VPADDW       Y9, Y18, Y15
+	VPSUBW       Y9, Y18, Y9
+	PREFETCHT0   2176(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y16
+	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y16, Y16
+	VMULPS       Y3, Y16, Y16
+	VMULPS       256(R9), Y16, Y16
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VMULPS       288(R9), Y10, Y10
+	VPADDD       hadamard512Const16<>+0(SB), Y16, Y16
+	VPADDD       hadamard512Const16<>+0(SB), Y10, Y10
+	VMOVDQA64    Y16, Y18
+	VPERMT2W     Y10, Y1, Y18
+	VPERMT2W     Y10, Y0, Y16
+	VPMINUW      hadamard512Const14<>+0(SB), Y18, Y18
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y18, Y16
+	VMOVUPS      Y16, 128(AX)
+	VPUNPCKLQDQ  Y5, Y6, Y10
+	VPUNPCKHQDQ  Y5, Y6, Y5
+	VPUNPCKLQDQ  Y12, Y13, Y6
+	VPUNPCKHQDQ  Y12, Y13, Y12
+	VPUNPCKLQDQ  Y15, Y14, Y13
+	VPUNPCKHQDQ  Y15, Y14, Y14
+	VPUNPCKLQDQ  Y9, Y17, Y15
+	VPUNPCKHQDQ  Y9, Y17, Y9
+	PREFETCHT0   2208(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y11, Y16
+	VPMADDWD     hadamard512Const15<>+0(SB), Y11, Y11
+	VCVTDQ2PS    Y16, Y16
+	VMULPS       Y3, Y16, Y16
+	VMULPS       320(R9), Y16, Y16
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y3, Y11, Y11
+	VMULPS       352(R9), Y11, Y11
+	VPADDD       hadamard512Const16<>+0(SB), Y16, Y16
+	VPADDD       hadamard512Const16<>+0(SB), Y11, Y11
+	VMOVDQA64    Y16, Y17
+	VPERMT2W     Y11, Y1, Y17
+	VPERMT2W     Y11, Y0, Y16
+	VPMINUW      hadamard512Const14<>+0(SB), Y17, Y17
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y17, Y16
+	VMOVUPS      Y16, 160(AX)
+	VPADDW       Y5, Y10, Y11
+	VPSUBW       Y5, Y10, Y5
+	VPADDW       Y12, Y6, Y10
+	VPSUBW       Y12, Y6, Y12
+	VPADDW       Y14, Y13, Y6
+	VPSUBW       Y14, Y13, Y14
+	VPADDW       Y9, Y15, Y13
+	VPSUBW       Y9, Y15, Y9
+	PREFETCHT0   2240(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y15
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y15, Y15
+	VMULPS       Y3, Y15, Y15
+	VMULPS       384(R9), Y15, Y15
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMULPS       416(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y15, Y15
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y15, Y16
+	VPERMT2W     Y7, Y1, Y16
+	VPERMT2W     Y7, Y0, Y15
+	VPMINUW      hadamard512Const14<>+0(SB), Y16, Y16
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y16, Y15
+	VMOVUPS      Y15, 192(AX)
+	VSHUFI64X2   $0x00, Y10, Y11, Y7
+	VSHUFI64X2   $0x03, Y10, Y11, Y10
+	VSHUFI64X2   $0x00, Y12, Y5, Y11
+	VSHUFI64X2   $0x03, Y12, Y5, Y5
+	VSHUFI64X2   $0x00, Y13, Y6, Y12
+	VSHUFI64X2   $0x03, Y13, Y6, Y6
+	VSHUFI64X2   $0x00, Y9, Y14, Y13
+	VSHUFI64X2   $0x03, Y9, Y14, Y9
+	PREFETCHT0   2272(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y14
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y8
+	VCVTDQ2PS    Y14, Y14
+	VMULPS       Y3, Y14, Y14
+	VMULPS       448(R9), Y14, Y14
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y3, Y8, Y8
+	VMULPS       480(R9), Y8, Y8
+	VPADDD       hadamard512Const16<>+0(SB), Y14, Y14
+	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
+	VMOVDQA64    Y14, Y3
+	VPERMT2W     Y8, Y1, Y3
+	VPERMT2W     Y8, Y0, Y14
 	VPMINUW      hadamard512Const14<>+0(SB), Y3, Y3
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y5
-	VMOVDQU      Y5, 224(AX)
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y14
+	VMOVUPS      Y14, 224(AX)
+	VPADDW       Y10, Y7, Y3
+	VPSUBW       Y10, Y7, Y10
+	VPADDW       Y5, Y11, Y7
+	VPSUBW       Y5, Y11, Y5
+	VPADDW       Y6, Y12, Y8
+	VPSUBW       Y6, Y12, Y6
+	VPADDW       Y9, Y13, Y11
+	VPSUBW       Y9, Y13, Y9
+	VPSUBW       hadamard512Const23<>+0(SB), Y3, Y3
+	PREFETCHT0   2048(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y3, Y12
+	VPMADDWD     hadamard512Const15<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y4, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VMULPS       (R9), Y12, Y12
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       32(R9), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VMOVDQA64    Y12, Y13
+	VPERMT2W     Y3, Y1, Y13
+	VPERMT2W     Y3, Y0, Y12
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y12
+	VMOVUPS      Y12, (DX)
+	PREFETCHT0   2080(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       64(R9), Y3, Y3
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VMULPS       96(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y3, Y12
+	VPERMT2W     Y7, Y1, Y12
+	VPERMT2W     Y7, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y12, Y12
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y12, Y3
+	VMOVUPS      Y3, 32(DX)
+	PREFETCHT0   2112(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y7
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       128(R9), Y3, Y3
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VMULPS       160(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y3, Y10
+	VPERMT2W     Y7, Y1, Y10
+	VPERMT2W     Y7, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y10, Y10
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y10, Y3
+	VMOVUPS      Y3, 64(DX)
+	PREFETCHT0   2144(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       192(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       224(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y7
+	VPERMT2W     Y5, Y1, Y7
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y3
+	VMOVUPS      Y3, 96(DX)
+	PREFETCHT0   2176(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       256(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       288(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y7
+	VPERMT2W     Y5, Y1, Y7
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y3
+	VMOVUPS      Y3, 128(DX)
+	PREFETCHT0   2208(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y11, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y11, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       320(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       352(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y7
+	VPERMT2W     Y5, Y1, Y7
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y3
+	VMOVUPS      Y3, 160(DX)
+	PREFETCHT0   2240(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       384(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       416(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y6
+	VPERMT2W     Y5, Y1, Y6
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS      Y3, 192(DX)
+	PREFETCHT0   2272(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       448(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       480(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y4
+	VPERMT2W     Y5, Y1, Y4
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y4, Y4
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y4, Y3
+	VMOVUPS      Y3, 224(DX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000200, DI
-	DECQ         SI
+	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000200, R9
+	DECQ         DI
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	MOVQ         DX, AX
+	MOVQ         BX, CX
+	ADDQ         $0x00000002, SI
+	CMPQ         SI, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -4607,11 +5293,8 @@ values:
 // func rotateCodesBack8BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·rotateCodesBack8BF16x64AVX512(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        hadamard512Const1<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -4622,8 +5305,8 @@ TEXT ·rotateCodesBack8BF16x64AVX512(SB), NOSPLIT, $64-49
 	VPAND        hadamard512Const3<>+0(SB), X2, X0
 	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -4635,137 +5318,255 @@ TEXT ·rotateCodesBack8BF16x64AVX512(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       hadamard512Const6<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       hadamard512Const6<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	VMOVDQU      hadamard512Const7<>+0(SB), Y0
-	VMOVDQU      hadamard512Const8<>+0(SB), Y1
-	XORQ         BX, BX
+	VMOVUPS      hadamard512Const7<>+0(SB), Y0
+	VMOVUPS      hadamard512Const8<>+0(SB), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), R8
+	XORQ         SI, SI
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ   blocks+32(FP), DI
+	MOVQ   R8, R9
+	IMUL3Q $0x00000080, DI, BX
+	LEAQ   (AX)(BX*1), DX
+	SHRQ   $0x01, BX
+	LEAQ   (CX)(BX*1), BX
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y3
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y4
-	VPSHUFB      hadamard512Const25<>+0(SB), Y4, Y4
-	VMOVDQU      32(CX), Y5
+	VBROADCASTSS (SP)(SI*4), Y3
+	VMOVSS       32(SP)(SI*4), X2
+	VMOVUPS      (CX), Y5
 	VPSHUFB      hadamard512Const25<>+0(SB), Y5, Y5
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y6
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y4, Y4
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y5, Y7
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y5, Y5
-	VPADDW       Y7, Y6, Y8
-	VPSUBW       Y7, Y6, Y7
-	VPADDW       Y5, Y4, Y6
-	VPSUBW       Y5, Y4, Y5
-	VPUNPCKLDQ   Y6, Y8, Y4
-	VPUNPCKHDQ   Y6, Y8, Y6
-	VPUNPCKLDQ   Y5, Y7, Y8
-	VPUNPCKHDQ   Y5, Y7, Y5
-	VPADDW       Y6, Y4, Y7
-	VPSUBW       Y6, Y4, Y6
+	VMOVUPS      32(CX), Y4
+	VPSHUFB      hadamard512Const25<>+0(SB), Y4, Y4
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y5, Y8
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y5, Y6
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y5
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y4, Y7
 	VPADDW       Y5, Y8, Y4
 	VPSUBW       Y5, Y8, Y5
-	VPUNPCKLQDQ  Y6, Y7, Y8
-	VPUNPCKHQDQ  Y6, Y7, Y6
-	VPUNPCKLQDQ  Y5, Y4, Y7
-	VPUNPCKHQDQ  Y5, Y4, Y4
-	VPADDW       Y6, Y8, Y5
-	VPSUBW       Y6, Y8, Y6
-	VPADDW       Y4, Y7, Y8
-	VPSUBW       Y4, Y7, Y4
-	VINSERTI128  $0x01, X6, Y5, Y7
-	VPERM2I128   $0x31, Y6, Y5, Y5
-	VINSERTI128  $0x01, X4, Y8, Y6
-	VPERM2I128   $0x31, Y4, Y8, Y4
-	VPADDW       Y5, Y7, Y8
-	VPSUBW       Y5, Y7, Y5
+	VPADDW       Y7, Y6, Y8
+	VPSUBW       Y7, Y6, Y7
+	VPUNPCKLDQ   Y8, Y4, Y6
+	VPUNPCKHDQ   Y8, Y4, Y4
+	VPUNPCKLDQ   Y7, Y5, Y8
+	VPUNPCKHDQ   Y7, Y5, Y5
 	VPADDW       Y4, Y6, Y7
 	VPSUBW       Y4, Y6, Y4
-	PREFETCHT0   4096(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y6
+	VPADDW       Y5, Y8, Y6
+	VPSUBW       Y5, Y8, Y5
+	VPUNPCKLQDQ  Y4, Y7, Y8
+	VPUNPCKHQDQ  Y4, Y7, Y4
+	VPUNPCKLQDQ  Y5, Y6, Y7
+	VPUNPCKHQDQ  Y5, Y6, Y6
+	VPADDW       Y4, Y8, Y5
+	VPSUBW       Y4, Y8, Y4
+	VPADDW       Y6, Y7, Y8
+	VPSUBW       Y6, Y7, Y6
+	VSHUFI64X2   $0x00, Y4, Y5, Y7
+	VSHUFI64X2   $0x03, Y4, Y5, Y5
+	VSHUFI64X2   $0x00, Y6, Y8, Y4
+	VSHUFI64X2   $0x03, Y6, Y8, Y6
+	VPADDW       Y5, Y7, Y8
+	VPSUBW       Y5, Y7, Y5
+	VPADDW       Y6, Y4, Y7
+	VPSUBW       Y6, Y4, Y6
+	PREFETCHT0   2048(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y4
 	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y8
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VADDPS       Y2, Y6, Y6
-	VMULPS       (DI), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       32(DI), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VMOVDQA      Y6, Y9
-	VPERMT2W     Y8, Y1, Y9
-	VPERMT2W     Y8, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y6
-	VMOVDQU      Y6, (AX)
-	PREFETCHT0   4128(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       64(DI), Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       96(DI), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA      Y6, Y8
-	VPERMT2W     Y5, Y1, Y8
-	VPERMT2W     Y5, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y6
-	VMOVDQU      Y6, 32(AX)
-	PREFETCHT0   4160(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       128(DI), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       160(DI), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y5, Y7
-	VPERMT2W     Y6, Y1, Y7
-	VPERMT2W     Y6, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y5
-	VMOVDQU      Y5, 64(AX)
-	PREFETCHT0   4192(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y4, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       192(DI), Y5, Y5
 	VCVTDQ2PS    Y4, Y4
 	VMULPS       Y3, Y4, Y4
-	VMULPS       224(DI), Y4, Y4
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VADDPS       Y2, Y4, Y4
+	VMULPS       (R9), Y4, Y4
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y3, Y8, Y8
+	VMULPS       32(R9), Y8, Y8
 	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
-	VMOVDQA      Y5, Y3
-	VPERMT2W     Y4, Y1, Y3
-	VPERMT2W     Y4, Y0, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
+	VMOVDQA64    Y4, Y9
+	VPERMT2W     Y8, Y1, Y9
+	VPERMT2W     Y8, Y0, Y4
+	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y4
+	VMOVUPS      Y4, (AX)
+	VBROADCASTSS 4(SP)(SI*4), Y4
+	VMOVSS       36(SP)(SI*4), X2
+	VMOVUPS      (BX), Y8
+	VPSHUFB      hadamard512Const25<>+0(SB), Y8, Y8
+	VMOVUPS      32(BX), Y9
+	VPSHUFB      hadamard512Const25<>+0(SB), Y9, Y9
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y8, Y10
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y8, Y8
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y9, Y11
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y9, Y9
+	VPADDW       Y11, Y10, Y12
+	VPSUBW       Y11, Y10, Y11
+	VPADDW       Y9, Y8, Y10
+	VPSUBW       Y9, Y8, Y9
+	PREFETCHT0   2080(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y8
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y3, Y8, Y8
+	VMULPS       64(R9), Y8, Y8
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       96(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y8, Y13
+	VPERMT2W     Y5, Y1, Y13
+	VPERMT2W     Y5, Y0, Y8
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y8
+	VMOVUPS      Y8, 32(AX)
+	VPUNPCKLDQ   Y10, Y12, Y5
+	VPUNPCKHDQ   Y10, Y12, Y8
+	VPUNPCKLDQ   Y9, Y11, Y10
+	VPUNPCKHDQ   Y9, Y11, Y9
+	VPADDW       Y8, Y5, Y11
+	VPSUBW       Y8, Y5, Y8
+	VPADDW       Y9, Y10, Y5
+	VPSUBW       Y9, Y10, Y9
+	PREFETCHT0   2112(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y10
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VMULPS       128(R9), Y10, Y10
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMULPS       160(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y10, Y10
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y10, Y12
+	VPERMT2W     Y7, Y1, Y12
+	VPERMT2W     Y7, Y0, Y10
+	VPMINUW      hadamard512Const14<>+0(SB), Y12, Y12
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y12, Y10
+	VMOVUPS      Y10, 64(AX)
+	VPUNPCKLQDQ  Y8, Y11, Y7
+	VPUNPCKHQDQ  Y8, Y11, Y8
+	VPUNPCKLQDQ  Y9, Y5, Y10
+	VPUNPCKHQDQ  Y9, Y5, Y5
+	VPADDW       Y8, Y7, Y9
+	VPSUBW       Y8, Y7, Y8
+	VPADDW       Y5, Y10, Y7
+	VPSUBW       Y5, Y10, Y5
+	PREFETCHT0   2144(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y10
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VMULPS       192(R9), Y10, Y10
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VMULPS       224(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y10, Y10
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y10, Y3
+	VPERMT2W     Y6, Y1, Y3
+	VPERMT2W     Y6, Y0, Y10
 	VPMINUW      hadamard512Const14<>+0(SB), Y3, Y3
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y5
-	VMOVDQU      Y5, 96(AX)
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y10
+	VMOVUPS      Y10, 96(AX)
+	VSHUFI64X2   $0x00, Y8, Y9, Y3
+	VSHUFI64X2   $0x03, Y8, Y9, Y6
+	VSHUFI64X2   $0x00, Y5, Y7, Y8
+	VSHUFI64X2   $0x03, Y5, Y7, Y5
+	VPADDW       Y6, Y3, Y7
+	VPSUBW       Y6, Y3, Y6
+	VPADDW       Y5, Y8, Y3
+	VPSUBW       Y5, Y8, Y5
+	PREFETCHT0   2048(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y8
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VADDPS       Y2, Y8, Y8
+	VMULPS       (R9), Y8, Y8
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VMULPS       32(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y8, Y9
+	VPERMT2W     Y7, Y1, Y9
+	VPERMT2W     Y7, Y0, Y8
+	VPMINUW      hadamard512Const14<>+0(SB), Y9, Y9
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y9, Y8
+	VMOVUPS      Y8, (DX)
+	PREFETCHT0   2080(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y7
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VMULPS       64(R9), Y7, Y7
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       96(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y7, Y8
+	VPERMT2W     Y6, Y1, Y8
+	VPERMT2W     Y6, Y0, Y7
+	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y7
+	VMOVUPS      Y7, 32(DX)
+	PREFETCHT0   2112(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y3, Y6
+	VPMADDWD     hadamard512Const15<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       128(R9), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       160(R9), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VMOVDQA64    Y6, Y7
+	VPERMT2W     Y3, Y1, Y7
+	VPERMT2W     Y3, Y0, Y6
+	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y6
+	VMOVUPS      Y6, 64(DX)
+	PREFETCHT0   2144(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       192(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       224(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y4
+	VPERMT2W     Y5, Y1, Y4
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y4, Y4
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y4, Y3
+	VMOVUPS      Y3, 96(DX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000100, DI
-	DECQ         SI
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000100, R9
+	DECQ         DI
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	MOVQ         DX, AX
+	MOVQ         BX, CX
+	ADDQ         $0x00000002, SI
+	CMPQ         SI, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)
@@ -4801,11 +5602,8 @@ GLOBL hadamard512Const25<>(SB), RODATA|NOPTR, $32
 // func rotateCodesBack8BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, F16C, MMX+
 TEXT ·rotateCodesBack8BF16x128AVX512(SB), NOSPLIT, $64-49
-	MOVQ         dst+0(FP), AX
-	MOVQ         codes+8(FP), CX
-	MOVQ         back+24(FP), DX
-	MOVQ         scales+16(FP), BX
-	VMOVDQU      (BX), Y0
+	MOVQ         scales+16(FP), AX
+	VMOVDQU      (AX), Y0
 	VPAND        hadamard512Const1<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
@@ -4816,8 +5614,8 @@ TEXT ·rotateCodesBack8BF16x128AVX512(SB), NOSPLIT, $64-49
 	VPAND        hadamard512Const3<>+0(SB), X2, X0
 	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
 	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, BX
-	CMPL         BX, $0x0000ffff
+	VPMOVMSKB    X3, AX
+	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
 	VCVTPH2PS    X1, Y1
@@ -4829,249 +5627,479 @@ TEXT ·rotateCodesBack8BF16x128AVX512(SB), NOSPLIT, $64-49
 	VADDPS       Y3, Y4, Y4
 	VANDPS       hadamard512Const6<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
-	VMOVMSKPS    Y4, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y4, AX
+	CMPL         AX, $0xff
 	JNE          bad
 	VANDPS       hadamard512Const6<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
-	VMOVMSKPS    Y3, BX
-	CMPL         BX, $0xff
+	VMOVMSKPS    Y3, AX
+	CMPL         AX, $0xff
 	JNE          bad
-	VMOVDQU      hadamard512Const7<>+0(SB), Y0
-	VMOVDQU      hadamard512Const8<>+0(SB), Y1
-	XORQ         BX, BX
+	VMOVUPS      hadamard512Const7<>+0(SB), Y0
+	VMOVUPS      hadamard512Const8<>+0(SB), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         back+24(FP), R8
+	XORQ         SI, SI
 
 row:
-	MOVQ blocks+32(FP), SI
-	MOVQ DX, DI
+	MOVQ   blocks+32(FP), DI
+	MOVQ   R8, R9
+	IMUL3Q $0x00000100, DI, BX
+	LEAQ   (AX)(BX*1), DX
+	SHRQ   $0x01, BX
+	LEAQ   (CX)(BX*1), BX
 
 block:
-	VBROADCASTSS (SP)(BX*4), Y3
-	VMOVSS       32(SP)(BX*4), X2
-	VMOVDQU      (CX), Y4
+	VBROADCASTSS (SP)(SI*4), Y3
+	VMOVSS       32(SP)(SI*4), X2
+	VMOVUPS      (CX), Y4
 	VPSHUFB      hadamard512Const25<>+0(SB), Y4, Y4
-	VMOVDQU      32(CX), Y5
-	VPSHUFB      hadamard512Const25<>+0(SB), Y5, Y5
-	VMOVDQU      64(CX), Y6
-	VPSHUFB      hadamard512Const25<>+0(SB), Y6, Y6
-	VMOVDQU      96(CX), Y7
+	VMOVUPS      32(CX), Y7
 	VPSHUFB      hadamard512Const25<>+0(SB), Y7, Y7
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y8
+	VMOVUPS      64(CX), Y5
+	VPSHUFB      hadamard512Const25<>+0(SB), Y5, Y5
+	VMOVUPS      96(CX), Y8
+	VPSHUFB      hadamard512Const25<>+0(SB), Y8, Y8
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y4, Y6
 	VPMADDUBSW   hadamard512Const10<>+0(SB), Y4, Y4
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y5, Y9
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y7, Y10
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y7, Y12
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y5, Y11
 	VPMADDUBSW   hadamard512Const10<>+0(SB), Y5, Y5
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y6, Y10
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y6, Y6
-	VPMADDUBSW   hadamard512Const9<>+0(SB), Y7, Y11
-	VPMADDUBSW   hadamard512Const10<>+0(SB), Y7, Y7
-	VPADDW       Y9, Y8, Y12
-	VPSUBW       Y9, Y8, Y9
-	VPADDW       Y5, Y4, Y8
-	VPSUBW       Y5, Y4, Y5
-	VPADDW       Y11, Y10, Y4
-	VPSUBW       Y11, Y10, Y11
-	VPADDW       Y7, Y6, Y10
-	VPSUBW       Y7, Y6, Y7
-	VPADDW       Y4, Y12, Y6
-	VPSUBW       Y4, Y12, Y4
-	VPADDW       Y10, Y8, Y12
-	VPSUBW       Y10, Y8, Y10
-	VPADDW       Y11, Y9, Y8
-	VPSUBW       Y11, Y9, Y11
-	VPADDW       Y7, Y5, Y9
-	VPSUBW       Y7, Y5, Y7
-	VPUNPCKLDQ   Y12, Y6, Y5
-	VPUNPCKHDQ   Y12, Y6, Y6
-	VPUNPCKLDQ   Y9, Y8, Y12
-	VPUNPCKHDQ   Y9, Y8, Y8
-	VPUNPCKLDQ   Y10, Y4, Y9
-	VPUNPCKHDQ   Y10, Y4, Y4
-	VPUNPCKLDQ   Y7, Y11, Y10
-	VPUNPCKHDQ   Y7, Y11, Y7
-	VPADDW       Y6, Y5, Y11
-	VPSUBW       Y6, Y5, Y6
-	VPADDW       Y8, Y12, Y5
-	VPSUBW       Y8, Y12, Y8
-	VPADDW       Y4, Y9, Y12
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y8, Y7
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y8, Y8
+	VPADDW       Y10, Y6, Y9
+	VPSUBW       Y10, Y6, Y10
+	VPADDW       Y12, Y4, Y6
+	VPSUBW       Y12, Y4, Y12
+	VPADDW       Y7, Y11, Y4
+	VPSUBW       Y7, Y11, Y7
+	VPADDW       Y8, Y5, Y11
+	VPSUBW       Y8, Y5, Y8
+	VPADDW       Y4, Y9, Y5
 	VPSUBW       Y4, Y9, Y4
-	VPADDW       Y7, Y10, Y9
+	VPADDW       Y11, Y6, Y9
+	VPSUBW       Y11, Y6, Y11
+	VPADDW       Y7, Y10, Y6
 	VPSUBW       Y7, Y10, Y7
-	VPUNPCKLQDQ  Y6, Y11, Y10
-	VPUNPCKHQDQ  Y6, Y11, Y6
-	VPUNPCKLQDQ  Y8, Y5, Y11
-	VPUNPCKHQDQ  Y8, Y5, Y5
-	VPUNPCKLQDQ  Y4, Y12, Y8
-	VPUNPCKHQDQ  Y4, Y12, Y4
-	VPUNPCKLQDQ  Y7, Y9, Y12
-	VPUNPCKHQDQ  Y7, Y9, Y7
-	VPADDW       Y6, Y10, Y9
-	VPSUBW       Y6, Y10, Y6
-	VPADDW       Y5, Y11, Y10
-	VPSUBW       Y5, Y11, Y5
-	VPADDW       Y4, Y8, Y11
-	VPSUBW       Y4, Y8, Y4
-	VPADDW       Y7, Y12, Y8
-	VPSUBW       Y7, Y12, Y7
-	VINSERTI128  $0x01, X6, Y9, Y12
-	VPERM2I128   $0x31, Y6, Y9, Y6
-	VINSERTI128  $0x01, X5, Y10, Y9
-	VPERM2I128   $0x31, Y5, Y10, Y5
-	VINSERTI128  $0x01, X4, Y11, Y10
-	VPERM2I128   $0x31, Y4, Y11, Y4
-	VINSERTI128  $0x01, X7, Y8, Y11
-	VPERM2I128   $0x31, Y7, Y8, Y7
-	VPADDW       Y6, Y12, Y8
-	VPSUBW       Y6, Y12, Y6
-	VPADDW       Y5, Y9, Y12
-	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y8, Y12, Y10
+	VPSUBW       Y8, Y12, Y8
+	VPUNPCKLDQ   Y9, Y5, Y12
+	VPUNPCKHDQ   Y9, Y5, Y5
+	VPUNPCKLDQ   Y10, Y6, Y9
+	VPUNPCKHDQ   Y10, Y6, Y6
+	VPUNPCKLDQ   Y11, Y4, Y10
+	VPUNPCKHDQ   Y11, Y4, Y4
+	VPUNPCKLDQ   Y8, Y7, Y11
+	VPUNPCKHDQ   Y8, Y7, Y8
+	VPADDW       Y5, Y12, Y7
+	VPSUBW       Y5, Y12, Y5
+	VPADDW       Y6, Y9, Y12
+	VPSUBW       Y6, Y9, Y6
 	VPADDW       Y4, Y10, Y9
 	VPSUBW       Y4, Y10, Y4
+	VPADDW       Y8, Y11, Y10
+	VPSUBW       Y8, Y11, Y8
+	VPUNPCKLQDQ  Y5, Y7, Y11
+	VPUNPCKHQDQ  Y5, Y7, Y5
+	VPUNPCKLQDQ  Y6, Y12, Y7
+	VPUNPCKHQDQ  Y6, Y12, Y6
+	VPUNPCKLQDQ  Y4, Y9, Y12
+	VPUNPCKHQDQ  Y4, Y9, Y4
+	VPUNPCKLQDQ  Y8, Y10, Y9
+	VPUNPCKHQDQ  Y8, Y10, Y8
+	VPADDW       Y5, Y11, Y10
+	VPSUBW       Y5, Y11, Y5
+	VPADDW       Y6, Y7, Y11
+	VPSUBW       Y6, Y7, Y6
+	VPADDW       Y4, Y12, Y7
+	VPSUBW       Y4, Y12, Y4
+	VPADDW       Y8, Y9, Y12
+	VPSUBW       Y8, Y9, Y8
+	VSHUFI64X2   $0x00, Y5, Y10, Y9
+	VSHUFI64X2   $0x03, Y5, Y10, Y5
+	VSHUFI64X2   $0x00, Y6, Y11, Y10
+	VSHUFI64X2   $0x03, Y6, Y11, Y6
+	VSHUFI64X2   $0x00, Y4, Y7, Y11
+	VSHUFI64X2   $0x03, Y4, Y7, Y7
+	VSHUFI64X2   $0x00, Y8, Y12, Y4
+	VSHUFI64X2   $0x03, Y8, Y12, Y8
+	VPADDW       Y5, Y9, Y12
+	VPSUBW       Y5, Y9, Y5
+	VPADDW       Y6, Y10, Y9
+	VPSUBW       Y6, Y10, Y6
 	VPADDW       Y7, Y11, Y10
 	VPSUBW       Y7, Y11, Y7
-	PREFETCHT0   4096(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y11
-	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y8
+	VPADDW       Y8, Y4, Y11
+	VPSUBW       Y8, Y4, Y8
+	PREFETCHT0   2048(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y12, Y4
+	VPMADDWD     hadamard512Const15<>+0(SB), Y12, Y12
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VMULPS       (R9), Y4, Y4
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       32(R9), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VMOVDQA64    Y4, Y13
+	VPERMT2W     Y12, Y1, Y13
+	VPERMT2W     Y12, Y0, Y4
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y4
+	VMOVUPS      Y4, (AX)
+	VBROADCASTSS 4(SP)(SI*4), Y4
+	VMOVSS       36(SP)(SI*4), X2
+	PREFETCHT0   2080(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y12
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       64(R9), Y12, Y12
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       96(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y12, Y13
+	VPERMT2W     Y5, Y1, Y13
+	VPERMT2W     Y5, Y0, Y12
+	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y12
+	VMOVUPS      Y12, 32(AX)
+	VMOVUPS      (BX), Y5
+	VPSHUFB      hadamard512Const25<>+0(SB), Y5, Y5
+	VMOVUPS      32(BX), Y12
+	VPSHUFB      hadamard512Const25<>+0(SB), Y12, Y12
+	VMOVUPS      64(BX), Y13
+	VPSHUFB      hadamard512Const25<>+0(SB), Y13, Y13
+	VMOVUPS      96(BX), Y14
+	VPSHUFB      hadamard512Const25<>+0(SB), Y14, Y14
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y5, Y15
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y5, Y5
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y12, Y16
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y12, Y12
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y13, Y17
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y13, Y13
+	VPMADDUBSW   hadamard512Const9<>+0(SB), Y14, Y18
+	VPMADDUBSW   hadamard512Const10<>+0(SB), Y14, Y14
+	VPADDW       Y16, Y15, Y19
+	VPSUBW       Y16, Y15, Y16
+	VPADDW       Y12, Y5, Y15
+	VPSUBW       Y12, Y5, Y12
+	VPADDW       Y18, Y17, Y5
+	VPSUBW       Y18, Y17, Y18
+	VPADDW       Y14, Y13, Y17
+	VPSUBW       Y14, Y13, Y14
+	VPADDW       Y5, Y19, Y13
+	VPSUBW       Y5, Y19, Y5
+	VPADDW       Y17, Y15, Y19
+	VPSUBW       Y17, Y15, Y17
+	VPADDW       Y18, Y16, Y15
+	VPSUBW       Y18, Y16, Y18
+	VPADDW       Y14, Y12, Y16
+	VPSUBW       Y14, Y12, Y14
+	PREFETCHT0   2112(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y12
+	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y9
+	VCVTDQ2PS    Y12, Y12
+	VMULPS       Y3, Y12, Y12
+	VMULPS       128(R9), Y12, Y12
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y3, Y9, Y9
+	VMULPS       160(R9), Y9, Y9
+	VPADDD       hadamard512Const16<>+0(SB), Y12, Y12
+	VPADDD       hadamard512Const16<>+0(SB), Y9, Y9
+	VMOVDQA64    Y12, Y20
+	VPERMT2W     Y9, Y1, Y20
+	VPERMT2W     Y9, Y0, Y12
+	VPMINUW      hadamard512Const14<>+0(SB), Y20, Y20
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y20, Y12
+	VMOVUPS      Y12, 64(AX)
+	VPUNPCKLDQ   Y19, Y13, Y9
+	VPUNPCKHDQ   Y19, Y13, Y12
+	VPUNPCKLDQ   Y16, Y15, Y13
+	VPUNPCKHDQ   Y16, Y15, Y15
+	VPUNPCKLDQ   Y17, Y5, Y16
+	VPUNPCKHDQ   Y17, Y5, Y5
+	VPUNPCKLDQ   Y14, Y18, Y17
+	VPUNPCKHDQ   Y14, Y18, Y14
+	PREFETCHT0   2144(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y18
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y18, Y18
+	VMULPS       Y3, Y18, Y18
+	VMULPS       192(R9), Y18, Y18
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VMULPS       224(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y18, Y18
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y18, Y19
+	VPERMT2W     Y6, Y1, Y19
+	VPERMT2W     Y6, Y0, Y18
+	VPMINUW      hadamard512Const14<>+0(SB), Y19, Y19
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y19, Y18
+	VMOVUPS      Y18, 96(AX)
+	VPADDW       Y12, Y9, Y6
+	VPSUBW       Y12, Y9, Y12
+	VPADDW       Y15, Y13, Y9
+	VPSUBW       Y15, Y13, Y15
+	VPADDW       Y5, Y16, Y13
+	VPSUBW       Y5, Y16, Y5
+	VPADDW       Y14, Y17, Y16
+	VPSUBW       Y14, Y17, Y14
+	PREFETCHT0   2176(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y17
+	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y10
+	VCVTDQ2PS    Y17, Y17
+	VMULPS       Y3, Y17, Y17
+	VMULPS       256(R9), Y17, Y17
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y3, Y10, Y10
+	VMULPS       288(R9), Y10, Y10
+	VPADDD       hadamard512Const16<>+0(SB), Y17, Y17
+	VPADDD       hadamard512Const16<>+0(SB), Y10, Y10
+	VMOVDQA64    Y17, Y18
+	VPERMT2W     Y10, Y1, Y18
+	VPERMT2W     Y10, Y0, Y17
+	VPMINUW      hadamard512Const14<>+0(SB), Y18, Y18
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y18, Y17
+	VMOVUPS      Y17, 128(AX)
+	VPUNPCKLQDQ  Y12, Y6, Y10
+	VPUNPCKHQDQ  Y12, Y6, Y6
+	VPUNPCKLQDQ  Y15, Y9, Y12
+	VPUNPCKHQDQ  Y15, Y9, Y9
+	VPUNPCKLQDQ  Y5, Y13, Y15
+	VPUNPCKHQDQ  Y5, Y13, Y5
+	VPUNPCKLQDQ  Y14, Y16, Y13
+	VPUNPCKHQDQ  Y14, Y16, Y14
+	PREFETCHT0   2208(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y16
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y7
+	VCVTDQ2PS    Y16, Y16
+	VMULPS       Y3, Y16, Y16
+	VMULPS       320(R9), Y16, Y16
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMULPS       352(R9), Y7, Y7
+	VPADDD       hadamard512Const16<>+0(SB), Y16, Y16
+	VPADDD       hadamard512Const16<>+0(SB), Y7, Y7
+	VMOVDQA64    Y16, Y17
+	VPERMT2W     Y7, Y1, Y17
+	VPERMT2W     Y7, Y0, Y16
+	VPMINUW      hadamard512Const14<>+0(SB), Y17, Y17
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y17, Y16
+	VMOVUPS      Y16, 160(AX)
+	VPADDW       Y6, Y10, Y7
+	VPSUBW       Y6, Y10, Y6
+	VPADDW       Y9, Y12, Y10
+	VPSUBW       Y9, Y12, Y9
+	VPADDW       Y5, Y15, Y12
+	VPSUBW       Y5, Y15, Y5
+	VPADDW       Y14, Y13, Y15
+	VPSUBW       Y14, Y13, Y14
+	PREFETCHT0   2240(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y11, Y13
+	VPMADDWD     hadamard512Const15<>+0(SB), Y11, Y11
+	VCVTDQ2PS    Y13, Y13
+	VMULPS       Y3, Y13, Y13
+	VMULPS       384(R9), Y13, Y13
 	VCVTDQ2PS    Y11, Y11
 	VMULPS       Y3, Y11, Y11
-	VADDPS       Y2, Y11, Y11
-	VMULPS       (DI), Y11, Y11
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       32(DI), Y8, Y8
+	VMULPS       416(R9), Y11, Y11
+	VPADDD       hadamard512Const16<>+0(SB), Y13, Y13
 	VPADDD       hadamard512Const16<>+0(SB), Y11, Y11
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VMOVDQA      Y11, Y13
-	VPERMT2W     Y8, Y1, Y13
-	VPERMT2W     Y8, Y0, Y11
-	VPMINUW      hadamard512Const14<>+0(SB), Y13, Y13
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y13, Y11
-	VMOVDQU      Y11, (AX)
-	PREFETCHT0   4128(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y8
-	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VMOVDQA64    Y13, Y16
+	VPERMT2W     Y11, Y1, Y16
+	VPERMT2W     Y11, Y0, Y13
+	VPMINUW      hadamard512Const14<>+0(SB), Y16, Y16
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y16, Y13
+	VMOVUPS      Y13, 192(AX)
+	VSHUFI64X2   $0x00, Y6, Y7, Y11
+	VSHUFI64X2   $0x03, Y6, Y7, Y6
+	VSHUFI64X2   $0x00, Y9, Y10, Y7
+	VSHUFI64X2   $0x03, Y9, Y10, Y9
+	VSHUFI64X2   $0x00, Y5, Y12, Y10
+	VSHUFI64X2   $0x03, Y5, Y12, Y5
+	VSHUFI64X2   $0x00, Y14, Y15, Y12
+	VSHUFI64X2   $0x03, Y14, Y15, Y13
+	PREFETCHT0   2272(AX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y14
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y8
+	VCVTDQ2PS    Y14, Y14
+	VMULPS       Y3, Y14, Y14
+	VMULPS       448(R9), Y14, Y14
 	VCVTDQ2PS    Y8, Y8
 	VMULPS       Y3, Y8, Y8
-	VMULPS       64(DI), Y8, Y8
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       96(DI), Y6, Y6
+	VMULPS       480(R9), Y8, Y8
+	VPADDD       hadamard512Const16<>+0(SB), Y14, Y14
 	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y8, Y11
-	VPERMT2W     Y6, Y1, Y11
-	VPERMT2W     Y6, Y0, Y8
-	VPMINUW      hadamard512Const14<>+0(SB), Y11, Y11
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y11, Y8
-	VMOVDQU      Y8, 32(AX)
-	PREFETCHT0   4160(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y12, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y12, Y8
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       128(DI), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VMULPS       Y3, Y8, Y8
-	VMULPS       160(DI), Y8, Y8
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y8, Y8
-	VMOVDQA      Y6, Y11
-	VPERMT2W     Y8, Y1, Y11
-	VPERMT2W     Y8, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y11, Y11
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y11, Y6
-	VMOVDQU      Y6, 64(AX)
-	PREFETCHT0   4192(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y6
-	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       192(DI), Y6, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       224(DI), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA      Y6, Y8
-	VPERMT2W     Y5, Y1, Y8
-	VPERMT2W     Y5, Y0, Y6
-	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y6
-	VMOVDQU      Y6, 96(AX)
-	PREFETCHT0   4224(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y6
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       256(DI), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       288(DI), Y6, Y6
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
-	VMOVDQA      Y5, Y8
-	VPERMT2W     Y6, Y1, Y8
-	VPERMT2W     Y6, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y5
-	VMOVDQU      Y5, 128(AX)
-	PREFETCHT0   4256(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y4, Y5
-	VPMADDWD     hadamard512Const15<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       320(DI), Y5, Y5
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       352(DI), Y4, Y4
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
-	VMOVDQA      Y5, Y6
-	VPERMT2W     Y4, Y1, Y6
-	VPERMT2W     Y4, Y0, Y5
-	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y5
-	VMOVDQU      Y5, 160(AX)
-	PREFETCHT0   4288(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y4
-	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y5
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       384(DI), Y4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       416(DI), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA      Y4, Y6
-	VPERMT2W     Y5, Y1, Y6
-	VPERMT2W     Y5, Y0, Y4
-	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y4
-	VMOVDQU      Y4, 192(AX)
-	PREFETCHT0   4320(AX)
-	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y4
-	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y5
-	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VMULPS       448(DI), Y4, Y4
-	VCVTDQ2PS    Y5, Y5
-	VMULPS       Y3, Y5, Y5
-	VMULPS       480(DI), Y5, Y5
-	VPADDD       hadamard512Const16<>+0(SB), Y4, Y4
-	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
-	VMOVDQA      Y4, Y3
-	VPERMT2W     Y5, Y1, Y3
-	VPERMT2W     Y5, Y0, Y4
+	VMOVDQA64    Y14, Y3
+	VPERMT2W     Y8, Y1, Y3
+	VPERMT2W     Y8, Y0, Y14
 	VPMINUW      hadamard512Const14<>+0(SB), Y3, Y3
-	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y4
-	VMOVDQU      Y4, 224(AX)
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y3, Y14
+	VMOVUPS      Y14, 224(AX)
+	VPADDW       Y6, Y11, Y3
+	VPSUBW       Y6, Y11, Y6
+	VPADDW       Y9, Y7, Y8
+	VPSUBW       Y9, Y7, Y9
+	VPADDW       Y5, Y10, Y7
+	VPSUBW       Y5, Y10, Y5
+	VPADDW       Y13, Y12, Y10
+	VPSUBW       Y13, Y12, Y13
+	PREFETCHT0   2048(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y3, Y11
+	VPMADDWD     hadamard512Const15<>+0(SB), Y3, Y3
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       Y4, Y11, Y11
+	VADDPS       Y2, Y11, Y11
+	VMULPS       (R9), Y11, Y11
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       32(R9), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y11, Y11
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VMOVDQA64    Y11, Y12
+	VPERMT2W     Y3, Y1, Y12
+	VPERMT2W     Y3, Y0, Y11
+	VPMINUW      hadamard512Const14<>+0(SB), Y12, Y12
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y12, Y11
+	VMOVUPS      Y11, (DX)
+	PREFETCHT0   2080(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y6, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       64(R9), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       96(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y3, Y11
+	VPERMT2W     Y6, Y1, Y11
+	VPERMT2W     Y6, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y11, Y11
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y11, Y3
+	VMOVUPS      Y3, 32(DX)
+	PREFETCHT0   2112(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y8, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y8, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       128(R9), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       160(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y3, Y8
+	VPERMT2W     Y6, Y1, Y8
+	VPERMT2W     Y6, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y3
+	VMOVUPS      Y3, 64(DX)
+	PREFETCHT0   2144(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y9, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y9, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       192(R9), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       224(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y3, Y8
+	VPERMT2W     Y6, Y1, Y8
+	VPERMT2W     Y6, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y8, Y8
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y8, Y3
+	VMOVUPS      Y3, 96(DX)
+	PREFETCHT0   2176(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y7, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y7, Y6
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       256(R9), Y3, Y3
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       288(R9), Y6, Y6
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y6, Y6
+	VMOVDQA64    Y3, Y7
+	VPERMT2W     Y6, Y1, Y7
+	VPERMT2W     Y6, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y7, Y7
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y7, Y3
+	VMOVUPS      Y3, 128(DX)
+	PREFETCHT0   2208(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y5, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       320(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       352(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y6
+	VPERMT2W     Y5, Y1, Y6
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS      Y3, 160(DX)
+	PREFETCHT0   2240(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y10, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y10, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       384(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       416(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y6
+	VPERMT2W     Y5, Y1, Y6
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y6, Y6
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y6, Y3
+	VMOVUPS      Y3, 192(DX)
+	PREFETCHT0   2272(DX)
+	VPMADDWD     hadamard512Const14<>+0(SB), Y13, Y3
+	VPMADDWD     hadamard512Const15<>+0(SB), Y13, Y5
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       448(R9), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       480(R9), Y5, Y5
+	VPADDD       hadamard512Const16<>+0(SB), Y3, Y3
+	VPADDD       hadamard512Const16<>+0(SB), Y5, Y5
+	VMOVDQA64    Y3, Y4
+	VPERMT2W     Y5, Y1, Y4
+	VPERMT2W     Y5, Y0, Y3
+	VPMINUW      hadamard512Const14<>+0(SB), Y4, Y4
+	VPTERNLOGD   $0xd0, hadamard512Const14<>+0(SB), Y4, Y3
+	VMOVUPS      Y3, 224(DX)
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000080, CX
-	ADDQ         $0x00000200, DI
-	DECQ         SI
+	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000200, R9
+	DECQ         DI
 	JNZ          block
-	INCQ         BX
-	CMPQ         BX, $0x08
+	MOVQ         DX, AX
+	MOVQ         BX, CX
+	ADDQ         $0x00000002, SI
+	CMPQ         SI, $0x08
 	JNE          row
 	MOVB         $0x01, AL
 	MOVB         AL, ret+48(FP)

@@ -38,46 +38,110 @@ func (k Codes) Write() {
 		`sets eight rows of blocks of channels to what codes stand for, times the matrix of Hadamard,
 		times back. It returns false for a scale or minimum that is none, and for a row of codes that
 		might have values of limit or more.`)
-	dst, codes, back := Arg("dst"), Arg("codes"), Arg("back")
 	frame := k.grids(Arg("scales"))
-	if k.AVX512 && k.BF16 {
-		k.upper, k.lower = Reg(every(1)), Reg(every(0))
+	if k.AVX512 {
+		k.upper, k.lower = load(every(1)), load(every(0))
 	}
-	row, blocks, factors := GP64(), GP64(), GP64()
-	XORQ(row, row)
-	Label("row")
-	Load(Param("blocks"), blocks)
-	MOVQ(back, factors)
-	Label("block")
-	scale, least := YMM(), XMM()
-	VBROADCASTSS(frame.Idx(row, 4), scale)
-	VMOVSS(frame.Offset(32).Idx(row, 4), least)
-	l := k.load(codes)
-	l.finish()
-	if k.Bits < 8 {
-		added := k.top() * uint32(k.Block) / 4 * 0x10001 // twice, since bit 3 is left
-		VPSUBW(Dwords(0, added, 0, 0, 0, 0, 0, 0), l.v[l.at(0)], l.v[l.at(0)])
+	rows := []*codeRow{{Codes: k, dst: Arg("dst"), codes: Arg("codes"), frame: frame}}
+	if k.AVX512 {
+		rows = append(rows, &codeRow{Codes: k, dst: GP64(), codes: GP64(), frame: frame.Offset(4)})
 	}
-	for c := 0; c < k.Block; c += 16 {
-		PREFETCHT0(Mem{Base: dst, Disp: 2*c + ahead})
-		a, b := k.values(l.v[l.at(c)], scale, Mem{Base: factors, Disp: 4 * c}, least, c == 0)
-		k.narrow(a, b, Mem{Base: dst, Disp: 2 * c})
-	}
-	advance(dst, 2*k.Block)
-	advance(codes, k.Block*k.Bits/8)
-	advance(factors, 4*k.Block)
-	DECQ(blocks)
-	JNZ(LabelRef("block"))
-	INCQ(row)
-	CMPQ(row, Imm(8))
-	JNE(LabelRef("row"))
+	k.loop(rows)
 	Done(1)
 	Label("bad")
 	Done(0)
 }
 
+// loop goes over blocks and rows, as many at a time as are given.
+func (k Codes) loop(rows []*codeRow) {
+	row, blocks, back, factors, stride := GP64(), GP64(), Arg("back"), GP64(), GP64()
+	XORQ(row, row)
+	Label("row")
+	Load(Param("blocks"), blocks)
+	MOVQ(back, factors)
+	if len(rows) == 2 {
+		a, b := rows[0], rows[1]
+		IMUL3Q(U32(uint32(2*k.Block)), blocks, stride)
+		LEAQ(At(a.dst, 0).Idx(stride, 1), b.dst)
+		SHRQ(Imm(map[int]uint64{2: 3, 4: 2, 8: 1}[k.Bits]), stride)
+		LEAQ(At(a.codes, 0).Idx(stride, 1), b.codes)
+	}
+	Label("block")
+	for _, r := range rows {
+		r.start(row, factors)
+	}
+	for _, transform := range rows[0].transform {
+		transform()
+	}
+	// What makes values of words needs units that the transform does not.
+	for i, r := range rows {
+		for n, values := range r.values {
+			values()
+			if i+1 < len(rows) {
+				next := rows[i+1].transform
+				for _, transform := range next[n*len(next)/len(r.values) : (n+1)*len(next)/len(r.values)] {
+					transform()
+				}
+			}
+		}
+	}
+	for _, r := range rows {
+		advance(r.dst, 2*k.Block)
+		advance(r.codes, k.Block*k.Bits/8)
+	}
+	advance(factors, 4*k.Block)
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+	if len(rows) == 2 {
+		MOVQ(rows[1].dst, rows[0].dst)
+		MOVQ(rows[1].codes, rows[0].codes)
+	}
+	advance(row, len(rows))
+	CMPQ(row, Imm(8))
+	JNE(LabelRef("row"))
+}
+
+// A codeRow is a block of a row, on its way in two lists of instructions to emit.
+type codeRow struct {
+	Codes
+	dst, codes        Register
+	frame             Mem
+	layout            *layout
+	transform, values []func()
+}
+
+func (r *codeRow) start(row, factors Register) {
+	scale, least, l := YMM(), XMM(), &layout{AVX512: r.AVX512}
+	r.transform = []func(){
+		func() {
+			VBROADCASTSS(r.frame.Idx(row, 4), scale)
+			VMOVSS(r.frame.Offset(32).Idx(row, 4), least)
+		},
+		func() { r.load(r.codes, l) },
+	}
+	for bit := range 3 {
+		r.transform = append(r.transform, func() { l.bring(bit) }, func() { l.catchUp() })
+	}
+	r.transform = append(r.transform, func() {
+		l.check()
+		if r.Bits < 8 {
+			added := r.top() * uint32(r.Block) / 4 * 0x10001 // twice, since bit 3 is left
+			first := l.v[l.at(0)]
+			VPSUBW(Dwords(0, added, 0, 0, 0, 0, 0, 0), first, first)
+		}
+	})
+	r.values = nil
+	for c := 0; c < r.Block; c += 16 {
+		r.values = append(r.values, func() {
+			PREFETCHT0(At(r.dst, 2*c+ahead))
+			a, b := r.valuesOf(l.v[l.at(c)], scale, At(factors, 4*c), least, c == 0)
+			r.narrow(a, b, At(r.dst, 2*c))
+		})
+	}
+}
+
 // ahead is how many bytes ahead of their use lines are fetched from memory.
-const ahead = 4096
+const ahead = 2048
 
 // grids leaves eight scales, and eight minima times what a matrix adds up, in a frame.
 func (k Codes) grids(scales Register) Mem {
@@ -117,12 +181,11 @@ func (k Codes) grids(scales Register) Mem {
 	return frame
 }
 
-// load returns the words of a block after the first steps: those between the codes of a byte, and
+// load loads the words of a block after the first steps: those between the codes of a byte, and
 // of bytes that are neighbours, which widens to words. Its operand has no signs, so differences of
 // the codes of a byte have the largest code added, which gathers in channel 1.
-func (k Codes) load(codes Register) *layout {
+func (k Codes) load(codes Register, l *layout) {
 	ones, signs := B(1), W(0xff01)
-	l := &layout{}
 	for _, x := range k.bytes(codes, l) {
 		sum, difference := YMM(), YMM()
 		VPMADDUBSW(ones, x, sum)
@@ -137,7 +200,6 @@ func (k Codes) load(codes Register) *layout {
 	if k.Bits == 2 && k.Block == 64 { // bit 0 is still in the lanes
 		l.step(l.exchange(2, 3))
 	}
-	return l
 }
 
 // bytes returns the vectors that load begins with, and sets the layout of what it makes of them.
@@ -148,15 +210,15 @@ func (k Codes) bytes(codes Register, l *layout) []VecVirtual {
 		y := YMM()
 		switch {
 		case k.Bits == 8: // words are numbered by the bits 1, 2, 3, 4
-			VMOVDQU(Mem{Base: codes, Disp: 32 * i}, y)
+			VMOVUPS(At(codes, 32*i), y)
 			VPSHUFB(words(2, 1, 0), y, y)
 		case k.Bits == 4: // 2, 3, 4, 5
-			VMOVDQU(Mem{Base: codes, Disp: 32 * i}, y)
+			VMOVUPS(At(codes, 32*i), y)
 			VPSHUFB(words(1, 2, 0), y, y)
 		case k.Block == 128: // 3, 4, 5, 6
-			VMOVDQU(Mem{Base: codes, Disp: 32 * i}, y)
+			VMOVUPS(At(codes, 32*i), y)
 		default:
-			VBROADCASTI128(Mem{Base: codes}, y)
+			k.broadcast(At(codes, 0), y)
 			VPSRLVQ(Dwords(0, 0, 0, 0, 4, 0, 4, 0), y, y)
 		}
 		x = append(x, y)
@@ -178,6 +240,30 @@ func (k Codes) bytes(codes Register, l *layout) []VecVirtual {
 	return k.firstStep(x)
 }
 
+// logic returns what ands, and what ands with what is not in the second operand.
+func (k Codes) logic() (and, andNot func(a, b Op, to VecVirtual)) {
+	if k.AVX512 {
+		return func(a, b Op, to VecVirtual) { VPANDD(a, b, to) }, func(a, b Op, to VecVirtual) { VPANDND(a, b, to) }
+	}
+	return func(a, b Op, to VecVirtual) { VPAND(a, b, to) }, func(a, b Op, to VecVirtual) { VPANDN(a, b, to) }
+}
+
+// broadcast loads both halves of y from m.
+func (k Codes) broadcast(m Mem, y VecVirtual) {
+	if k.AVX512 {
+		VBROADCASTI32X4(m, y)
+	} else {
+		VBROADCASTI128(m, y)
+	}
+}
+
+// load is Reg for any of 32 registers.
+func load(m Op) VecVirtual {
+	y := YMM()
+	VMOVUPS(m, y)
+	return y
+}
+
 // firstStep returns the sums and the differences of neighbours in the lowest bits of bytes.
 func (k Codes) firstStep(x []VecVirtual) []VecVirtual {
 	code := B(byte(k.top()))
@@ -185,9 +271,10 @@ func (k Codes) firstStep(x []VecVirtual) []VecVirtual {
 	for _, even := range x {
 		odd, sum, flipped := YMM(), YMM(), YMM()
 		VPSRLW(Imm(uint64(k.Bits)), even, odd)
-		VPAND(code, even, even)
-		VPANDN(code, odd, flipped) // the largest code less the code
-		VPAND(code, odd, odd)
+		and, andNot := k.logic()
+		and(code, even, even)
+		andNot(code, odd, flipped) // the largest code less the code
+		and(code, odd, odd)
 		VPADDB(odd, even, sum)
 		VPADDB(flipped, even, flipped)
 		out = append(out, sum, flipped)
@@ -195,8 +282,8 @@ func (k Codes) firstStep(x []VecVirtual) []VecVirtual {
 	return out
 }
 
-// values returns sixteen values: words times a scale, least added to the first, times factors.
-func (k Codes) values(x, scale VecVirtual, factors Mem, least VecVirtual, first bool) (a, b VecVirtual) {
+// valuesOf returns sixteen values: words times a scale, least added to the first, times factors.
+func (k Codes) valuesOf(x, scale VecVirtual, factors Mem, least VecVirtual, first bool) (a, b VecVirtual) {
 	a, b = YMM(), YMM()
 	VPMADDWD(W(1), x, a)
 	VPMADDWD(D(0xffff0001), x, b)
@@ -232,7 +319,7 @@ func (k Codes) narrow(a, b VecVirtual, m Mem) {
 		VPACKUSDW(b, a, a)
 		VPERMQ(Imm(0xd8), a, a)
 	}
-	VMOVDQU(a, m)
+	VMOVUPS(a, m)
 }
 
 // round16 rounds a and b to bfloat16, side by side: to the nearest, up from the middle, and back to
@@ -241,7 +328,7 @@ func (k Codes) round16(a, b VecVirtual) VecVirtual {
 	half, rest := D(0x8000), YMM()
 	VPADDD(half, a, a)
 	VPADDD(half, b, b)
-	VMOVDQA(a, rest)
+	VMOVDQA64(a, rest)
 	VPERMT2W(b, k.lower, rest)
 	VPERMT2W(b, k.upper, a)
 	VPMINUW(W(1), rest, rest)

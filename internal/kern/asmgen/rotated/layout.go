@@ -16,6 +16,9 @@ type layout struct {
 	v     []VecVirtual
 	bits  []int  // of the vectors' indices, the lowest first
 	lanes [4]int // of the lanes' numbers
+
+	late   []int // bits brought among the vectors' that have no step yet
+	AVX512 bool  // any of 32 registers
 }
 
 // step transforms by a bit that tells vectors apart.
@@ -65,6 +68,11 @@ func (l *layout) exchange(bit, place int) (out int) {
 		out = l.lanes[2]
 	case 3:
 		by = func(a, b, low, high VecVirtual) {
+			if l.AVX512 {
+				VSHUFI64X2(Imm(0), b, a, low)
+				VSHUFI64X2(Imm(3), b, a, high)
+				return
+			}
 			VINSERTI128(Imm(1), b.AsX(), a, low)
 			VPERM2I128(Imm(0x31), b, a, high)
 		}
@@ -79,14 +87,23 @@ func (l *layout) exchange(bit, place int) (out int) {
 	return out
 }
 
-// finish brings the bits 0, 1 and 2 into the lanes' numbers and transforms by those that they
-// replace. Bit 3 has to be the lowest of the lanes'.
-func (l *layout) finish() {
-	for bit := range 3 {
-		if l.lanes[bit+1] != bit {
-			l.step(l.exchange(bit, bit+1))
-		}
+// bring brings one of the bits 0, 1 and 2 into the lanes' numbers, unless it is there.
+func (l *layout) bring(bit int) {
+	if l.lanes[bit+1] != bit {
+		l.late = append(l.late, l.exchange(bit, bit+1))
 	}
+}
+
+// catchUp transforms by the bits that bring has replaced.
+func (l *layout) catchUp() {
+	for _, bit := range l.late {
+		l.step(bit)
+	}
+	l.late = nil
+}
+
+// check makes sure that channels are where they are written from: bit 3 the lowest of the lanes'.
+func (l *layout) check() {
 	if l.lanes != [4]int{3, 0, 1, 2} {
 		panic("words have gone astray")
 	}
