@@ -207,3 +207,42 @@ func TestBlockCodecsAgreeWithVectorsOnAnyPattern(t *testing.T) {
 		}
 	}
 }
+
+// Rows of what kernels of rotated rows treat apart: any patterns, far from zero beside their range,
+// rows of zeros and of few values, subnormals, sums beyond float32, blocks of 64 and 128.
+func TestRotatedRowsAgreeWithVectors(t *testing.T) {
+	kinds := []func(d kv.DType, r *codectest.Rand, row int) uint16{
+		func(d kv.DType, r *codectest.Rand, _ int) uint16 {
+			if b := uint16(r.Uint64()); d.Finite(b) {
+				return b
+			}
+			return 0
+		},
+		func(d kv.DType, r *codectest.Rand, _ int) uint16 { return uint16(r.Uint64()) },
+		func(d kv.DType, r *codectest.Rand, row int) uint16 {
+			return d.Bits(r.Bell() + float32(row%7)*100)
+		},
+		func(d kv.DType, r *codectest.Rand, row int) uint16 {
+			return d.Bits(float32(int64(r.Uint64()%3)-1) * float32(row%5))
+		},
+		func(_ kv.DType, r *codectest.Rand, _ int) uint16 { return uint16(r.Uint64()) & 0x803f },
+		func(d kv.DType, r *codectest.Rand, _ int) uint16 {
+			return d.Bits(1) | uint16(r.Uint64())&0xbe00
+		},
+	}
+	for n, kind := range kinds {
+		for _, dim := range []int{64, 128, 192, 384, 576} {
+			for _, d := range []kv.DType{kv.F16, kv.BF16} {
+				src := kv.New(kv.Shape{Layers: 1, Heads: 1, Tokens: 35, KeyDim: dim}, d)
+				r := codectest.Rand(uint64(dim + n))
+				for i := range src.Bits[kv.K] {
+					src.Bits[kv.K][i] = kind(d, &r, i/dim)
+				}
+				for _, spec := range []string{"hadamard", "hadamard:bits=2", "hadamard:bits=8,clip=1",
+					"hadamard:clip=0.01"} {
+					checkVectors(t, spec, src, nil)
+				}
+			}
+		}
+	}
+}
