@@ -53,6 +53,9 @@ const again = 8
 
 // compressEven writes groups that all have step values.
 func (g *grid) compressEven(s *gridStream, d kv.DType, plane []uint16, step int) bool {
+	if s.around {
+		kern.FetchPages(s.codes[:len(plane)/step*quant.PackedBytes(step, g.Bits)])
+	}
 	for len(plane) > 0 {
 		n := kern.QuantizeGroups(d == kv.BF16, s.around, g.Bits, step, s.codes, s.scales, s.zeros, plane)
 		s.skip(n, n*quant.PackedBytes(step, g.Bits))
@@ -220,6 +223,9 @@ func (g *grid) decompressGroup(s *gridStream, d kv.DType, row []uint16) bool {
 
 // decompressEven reads what compressEven wrote.
 func (g *grid) decompressEven(s *gridStream, d kv.DType, plane []uint16, step int) bool {
+	if s.around && g.Bits < 8 { // values of 8 bits do not go around the caches
+		kern.FetchPages(asBytes(plane))
+	}
 	for len(plane) > 0 {
 		n := kern.DequantizeGroups(d == kv.BF16, s.around, g.Bits, step, plane, s.codes, s.scales, s.zeros)
 		s.skip(n, n*quant.PackedBytes(step, g.Bits))

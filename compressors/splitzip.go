@@ -160,6 +160,7 @@ func (c *zipCode) init(book *[zipBook]byte) {
 }
 
 func (c *zipCode) addPlane(plane []uint16) {
+	c.out.expect(len(plane) / zipChunk * kern.ChunkBytes)
 	for len(plane) > 0 {
 		if whole := len(plane) &^ (zipChunk - 1); whole > 0 && kern.CanSplitChunks() {
 			n, missed := c.out.split(plane[:whole], &c.missed, &c.book)

@@ -28,7 +28,11 @@ func (splitzip) Decompress(dst kv.Tensor, src []byte) error {
 			c.init(&book)
 			src = src[zipBook:]
 			for h := range dst.Heads {
-				for plane := dst.Plane(side, l, h); len(plane) > 0; {
+				plane := dst.Plane(side, l, h)
+				if c.stream {
+					kern.FetchPages(asBytes(plane))
+				}
+				for len(plane) > 0 {
 					n := min(len(plane), zipChunk)
 					var ok bool
 					if src, ok = c.readChunk(plane[:n], src); !ok {

@@ -49,6 +49,13 @@ func (s *stage) room(n int) []byte {
 	return o.buf[o.front:][:n]
 }
 
+// expect is told how many bytes are likely to follow.
+func (s *stage) expect(n int) {
+	if s.stream {
+		kern.FetchPages(s.dst[len(s.dst):min(len(s.dst)+n, cap(s.dst))])
+	}
+}
+
 // advance ends a piece at the first n bytes of room.
 func (s *stage) advance(n int) {
 	if !s.stream {

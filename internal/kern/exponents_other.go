@@ -44,4 +44,6 @@ func streamAVX512(_, _ *byte, _ int) { panic("kern: no vector kernels") }
 
 func streamAVX2(_, _ *byte, _ int) { panic("kern: no vector kernels") }
 
+func fetchPages(_ *byte, _ int) { panic("kern: no vector kernels") }
+
 func streamFence() { panic("kern: no vector kernels") }

@@ -47,3 +47,11 @@ func StreamFence() {
 		streamFence()
 	}
 }
+
+// FetchPages has the processor look up where the pages of dst are, many at a time, before they are
+// written around the caches: such a write waits for that, and all that follow it wait in turn.
+func FetchPages(dst []byte) {
+	if n := len(dst) / 4096; level >= AVX2 && n > 0 {
+		fetchPages(&dst[0], n)
+	}
+}

@@ -21,6 +21,19 @@ loop:
 	VZEROUPPER
 	RET
 
+// func fetchPages(p *byte, n int)
+// Requires: MMX+
+TEXT ·fetchPages(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+
+page:
+	PREFETCHNTA (AX)
+	ADDQ        $0x00001000, AX
+	DECQ        CX
+	JNZ         page
+	RET
+
 // func streamFence()
 // Requires: MMX+
 TEXT ·streamFence(SB), NOSPLIT, $0

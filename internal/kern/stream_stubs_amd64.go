@@ -8,5 +8,10 @@ package kern
 //go:noescape
 func streamAVX2(dst *byte, src *byte, n int)
 
+// fetchPages fetches a line of each of n pages from p on, n positive.
+//
+//go:noescape
+func fetchPages(p *byte, n int)
+
 // streamFence orders the stores of streamAVX2 before all that follow.
 func streamFence()

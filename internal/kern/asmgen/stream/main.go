@@ -26,6 +26,17 @@ func main() {
 	VZEROUPPER()
 	RET()
 
+	TEXT("fetchPages", NOSPLIT, "func(p *byte, n int)")
+	Pragma("noescape")
+	Doc("fetchPages fetches a line of each of n pages from p on, n positive.")
+	p, pages := Load(Param("p"), GP64()), Load(Param("n"), GP64())
+	Label("page")
+	PREFETCHNTA(Mem{Base: p})
+	ADDQ(U32(4096), p)
+	DECQ(pages)
+	JNZ(LabelRef("page"))
+	RET()
+
 	TEXT("streamFence", NOSPLIT, "func()")
 	Doc("streamFence orders the stores of streamAVX2 before all that follow.")
 	SFENCE()
