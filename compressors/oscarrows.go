@@ -123,7 +123,6 @@ const oscarRows = 64
 type oscarScratch struct {
 	rows, turned []float32
 	codes        []byte
-	largest      []float32
 }
 
 func (s *oscarScratch) room(n int) {
@@ -185,32 +184,7 @@ func (s *oscarScratch) clip(row []float32, share float64) {
 	if share == 0 || at >= len(row)-1 {
 		return
 	}
-	keep := len(row) - at // the threshold is the last of so many largest
-	s.largest = s.largest[:0]
-	for _, x := range row[:keep] {
-		s.largest = append(s.largest, 0)
-		s.enter(max(x, -x))
-	}
-	for from := keep; from < len(row); from += 32 {
-		block, limit := row[from:min(from+32, len(row))], s.largest[keep-1]
-		for beyond := kern.Outside(block, -limit, limit); beyond != 0; beyond &= beyond - 1 {
-			x := block[bits.TrailingZeros32(beyond)]
-			s.enter(max(x, -x))
-		}
-	}
-	kern.Clamp(row, s.largest[keep-1])
-}
-
-// enter puts a magnitude among the largest in place of the last, if it is larger.
-func (s *oscarScratch) enter(x float32) {
-	i := len(s.largest) - 1
-	if x <= s.largest[i] {
-		return
-	}
-	for ; i > 0 && s.largest[i-1] < x; i-- {
-		s.largest[i] = s.largest[i-1]
-	}
-	s.largest[i] = x
+	kern.Clamp(row, kern.Largest(row, len(row)-at))
 }
 
 // decompress fills rows of a plane.

@@ -1621,3 +1621,92 @@ columns:
 	JNZ         columns
 	VZEROUPPER
 	RET
+
+// func largestAVX2(v *float32, n int, k int) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·largestAVX2(SB), NOSPLIT, $0-28
+	MOVQ    v+0(FP), AX
+	MOVQ    n+8(FP), CX
+	MOVQ    k+16(FP), DX
+	VMOVDQU booksConst2<>+0(SB), Y0
+	VPXOR   Y2, Y2, Y2
+	MOVQ    AX, BX
+	MOVQ    CX, SI
+
+most:
+	VPAND      (BX), Y0, Y1
+	VPMAXUD    Y1, Y2, Y2
+	ADDQ       $0x20, BX
+	SUBQ       $0x08, SI
+	JNZ        most
+	VPERM2I128 $0x01, Y2, Y2, Y1
+	VPMAXUD    Y1, Y2, Y2
+	VPSHUFD    $0x4e, Y2, Y1
+	VPMAXUD    Y1, Y2, Y2
+	VPSHUFD    $0xb1, Y2, Y1
+	VPMAXUD    Y1, Y2, Y2
+	VMOVD      X2, R8
+	MOVQ       $-1, DI
+	CMPQ       DX, $0x01
+	JEQ        found
+
+halve:
+	LEAQ         (DI)(R8*1), R9
+	SARQ         $0x01, R9
+	CMPQ         R9, DI
+	JEQ          found
+	VPXOR        Y3, Y3, Y3
+	VMOVD        R9, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         AX, BX
+	MOVQ         CX, SI
+
+count:
+	VPAND      (BX), Y0, Y1
+	VPCMPGTD   Y2, Y1, Y1
+	VPSUBD     Y1, Y3, Y3
+	ADDQ       $0x20, BX
+	SUBQ       $0x08, SI
+	JNZ        count
+	VPERM2I128 $0x01, Y3, Y3, Y1
+	VPADDD     Y1, Y3, Y3
+	VPSHUFD    $0x4e, Y3, Y1
+	VPADDD     Y1, Y3, Y3
+	VPSHUFD    $0xb1, Y3, Y1
+	VPADDD     Y1, Y3, Y3
+	VMOVD      X3, BX
+	CMPQ       BX, DX
+	JLT        lower
+	MOVQ       R9, DI
+	JMP        halve
+
+lower:
+	MOVQ R9, R8
+	INCQ BX
+	CMPQ BX, DX
+	JNE  halve
+
+found:
+	VMOVD        R8, X2
+	VPBROADCASTD X2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         AX, BX
+	MOVQ         CX, SI
+
+top:
+	VPAND      (BX), Y0, Y1
+	VPCMPGTD   Y2, Y1, Y4
+	VPANDN     Y1, Y4, Y1
+	VPMAXUD    Y1, Y3, Y3
+	ADDQ       $0x20, BX
+	SUBQ       $0x08, SI
+	JNZ        top
+	VPERM2I128 $0x01, Y3, Y3, Y0
+	VPMAXUD    Y0, Y3, Y3
+	VPSHUFD    $0x4e, Y3, Y0
+	VPMAXUD    Y0, Y3, Y3
+	VPSHUFD    $0xb1, Y3, Y0
+	VPMAXUD    Y0, Y3, Y3
+	MOVSS      X3, ret+24(FP)
+	VZEROUPPER
+	RET

@@ -72,6 +72,8 @@ func roundCodesAVX2(_ *byte, _ *float32, _ int, _, _, _ float32) { panic("kern: 
 
 func affineValuesAVX2(_ *float32, _ *byte, _ int, _, _ float32) { panic("kern: no vector kernels") }
 
+func largestAVX2(_ *float32, _, _ int) float32 { panic("kern: no vector kernels") }
+
 func transposeAVX2(_, _ *float32, _, _, _ int) { panic("kern: no vector kernels") }
 
 func extremesAVX2(_, _ *float32, _ int) { panic("kern: no vector kernels") }

@@ -157,3 +157,9 @@ func affineValuesAVX2(v *float32, codes *byte, n int, scale float32, low float32
 //
 //go:noescape
 func transposeAVX2(dst *float32, src *float32, dstStride int, srcStride int, n int)
+
+// largestAVX2 returns the k-th largest magnitude of n numbers, a positive multiple of 8; k is
+// from 1 to n.
+//
+//go:noescape
+func largestAVX2(v *float32, n int, k int) float32

@@ -128,3 +128,28 @@ func transposeGeneric(dst, src []float32, rows, cols, from, to, column int) {
 		}
 	}
 }
+
+// Largest returns the k-th largest magnitude of v, of at least k numbers, that of NaN being the largest; k is
+// at least 1.
+func Largest(v []float32, k int) float32 {
+	if level >= AVX2 && len(v) > 0 && len(v)%8 == 0 {
+		return largestAVX2(&v[0], len(v), k)
+	}
+	more := func(limit int64) (n int) {
+		for _, x := range v {
+			if int64(math.Float32bits(x)&math.MaxInt32) > limit {
+				n++
+			}
+		}
+		return n
+	}
+	lo, hi := int64(-1), int64(math.MaxInt32) // more than hi there are fewer than k, more than lo there are k
+	for hi-lo > 1 {
+		if mid := (lo + hi) / 2; more(mid) < k {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return math.Float32frombits(uint32(hi))
+}

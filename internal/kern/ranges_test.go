@@ -37,12 +37,32 @@ func FuzzGridsOfFloats(f *testing.F) {
 					}
 				}
 			}
+			for k := 1; k <= len(v); k += 1 + k/2 {
+				back = append(back, Largest(v, k), Largest(v[:len(v)-k%8], min(k, len(v)-k%8)))
+			}
 			return slices.Concat(floatBytes(cut), codes, floatBytes(back))
 		})
 		if !bytes.Equal(fast, slow) {
 			t.Errorf("low %v, inv %v, limit %v: kernels differ", low, inv, limit)
 		}
 	})
+}
+
+func TestLargestIsThatOfSortedMagnitudes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for n := 1; n < 140; n++ {
+		v, magnitudes := make([]float32, n), make([]float32, n)
+		for i := range v {
+			v[i] = float32(rng.IntN(40)-20) * float32(rng.IntN(3)+1)
+			magnitudes[i] = max(v[i], -v[i])
+		}
+		slices.Sort(magnitudes)
+		for k := 1; k <= n; k++ {
+			if got := Largest(v, k); got != magnitudes[n-k] {
+				t.Fatalf("of %d numbers the %dth is %v, want %v", n, k, got, magnitudes[n-k])
+			}
+		}
+	}
 }
 
 func BenchmarkTranspose(b *testing.B) {

@@ -42,6 +42,7 @@ func main() {
 	roundCodes()
 	affineValues()
 	transposes()
+	largest()
 	Generate()
 }
 

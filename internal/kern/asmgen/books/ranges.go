@@ -180,3 +180,64 @@ func transposes() {
 	JNZ(LabelRef("columns"))
 	End()
 }
+
+// largest finds the k-th largest magnitude by halving the patterns that it may have.
+func largest() {
+	Begin("largestAVX2", "func(v *float32, n, k int) float32",
+		"returns the k-th largest magnitude of n numbers, a positive multiple of 8; k is from 1 to n.")
+	v, n, k := Arg("v"), Arg("n"), Arg("k")
+	p, left, lo, hi, mid := GP64(), GP64(), GP64(), GP64(), GP64()
+	sign, x := Reg(D(0x7fffffff)), YMM()
+	each := func(label string, body func()) {
+		MOVQ(v, p)
+		MOVQ(n, left)
+		Label(label)
+		VPAND(At(p, 0), sign, x)
+		body()
+		advance(p, 32)
+		SUBQ(Imm(8), left)
+		JNZ(LabelRef(label))
+	}
+	most := Zero()
+	each("most", func() { VPMAXUD(x, most, most) })
+	across(VPMAXUD, most)
+	VMOVD(most.AsX(), hi.As32())
+	MOVQ(I32(-1), lo) // more than hi there is none, more than lo there are k
+	CMPQ(k, Imm(1))
+	JEQ(LabelRef("found"))
+	Label("halve")
+	LEAQ(Mem{Base: lo, Index: hi, Scale: 1}, mid)
+	SARQ(Imm(1), mid)
+	CMPQ(mid, lo)
+	JEQ(LabelRef("found"))
+	limit, count := YMM(), Zero()
+	VMOVD(mid.As32(), limit.AsX())
+	VPBROADCASTD(limit.AsX(), limit)
+	each("count", func() {
+		VPCMPGTD(limit, x, x)
+		VPSUBD(x, count, count)
+	})
+	across(VPADDD, count)
+	VMOVD(count.AsX(), p.As32())
+	CMPQ(p, k)
+	JLT(LabelRef("lower"))
+	MOVQ(mid, lo)
+	JMP(LabelRef("halve"))
+	Label("lower")
+	MOVQ(mid, hi)
+	INCQ(p)
+	CMPQ(p, k)
+	JNE(LabelRef("halve"))
+	Label("found") // the largest of those up to hi
+	VMOVD(hi.As32(), limit.AsX())
+	VPBROADCASTD(limit.AsX(), limit)
+	top, over := Zero(), YMM()
+	each("top", func() {
+		VPCMPGTD(limit, x, over)
+		VPANDN(x, over, x)
+		VPMAXUD(x, top, top)
+	})
+	across(VPMAXUD, top)
+	Store(top.AsX(), ReturnIndex(0))
+	End()
+}
