@@ -139,14 +139,11 @@ func (m Micro) Restore(bf16 bool, dst []uint16, codes, scales []byte, tensor, li
 	if blocks = len(dst) / m.Size() &^ 7; blocks == 0 || level < AVX2 {
 		return 0
 	}
-	if m == MXFP8 {
-		return restoreMXFP8(bf16, dst, codes, scales[:blocks], limit)
-	}
 	_, _ = codes[blocks*m.CodeBytes()-1], scales[blocks-1]
 	for done := 0; ; {
 		n, did := blocks-done, 0
 		at, from := dst[done*m.Size():], codes[done*m.CodeBytes():]
-		if n >= 16 && vbmi() {
+		if n >= 16 && vbmi() && (m != MXFP8 || bf16) {
 			did = m.restore512(bf16, at, from, scales[done:], n&^15, tensor, limit, stream)
 			n = min(n, 16) // the few that it would not do, or is done with
 		}
@@ -166,6 +163,8 @@ func (m Micro) restore256(bf16 bool, dst []uint16, codes, scales []byte, blocks 
 	tensor, limit float32) int {
 	left := 0
 	switch {
+	case m == MXFP8:
+		return restoreMXFP8(bf16, dst, codes, scales[:blocks], limit)
 	case m <= FourSix && bf16:
 		left = restoreNVFP4BF16AVX2(&dst[0], &codes[0], &scales[0], blocks, tensor, limit)
 	case m <= FourSix:
@@ -186,6 +185,8 @@ func (m Micro) restore512(bf16 bool, dst []uint16, codes, scales []byte, blocks 
 	tensor, limit float32, stream bool) int {
 	left, around := 0, streams(stream, &dst[0], 64)
 	switch {
+	case m == MXFP8:
+		left = restoreMXFP8BF16AVX512(&dst[0], &codes[0], &scales[0], blocks, limit, around)
 	case m <= FourSix && bf16:
 		left = restoreNVFP4BF16AVX512(&dst[0], &codes[0], &scales[0], blocks, tensor, limit, around)
 	case m <= FourSix:

@@ -129,3 +129,11 @@ func restoreMXFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, 
 //
 //go:noescape
 func restoreFP4BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, tensor float32, limit float32, stream uint8) (left int)
+
+// restoreMXFP8BF16AVX512 sets dst to the patterns of blocks, a positive multiple of 16, and
+// returns how many are left. It stops before sixteen of which one has a scale beyond limit or one
+// that makes subnormal numbers, or a code that is none. If stream is 1 it writes around the
+// caches, and dst is a multiple of 64.
+//
+//go:noescape
+func restoreMXFP8BF16AVX512(dst *uint16, codes *byte, scales *byte, blocks int, limit float32, stream uint8) (left int)

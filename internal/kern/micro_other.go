@@ -131,3 +131,7 @@ func compressMXFP8BF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (
 func compressFP4BF16AVX512(_, _ *byte, _, _ *uint16, _, _ int, _, _ float32) (left int, top, soon uint32) {
 	panic("kern: no vector kernels")
 }
+
+func restoreMXFP8BF16AVX512(_ *uint16, _, _ *byte, _ int, _ float32, _ uint8) (left int) {
+	panic("kern: no vector kernels")
+}

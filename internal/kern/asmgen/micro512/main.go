@@ -23,6 +23,7 @@ func main() {
 		restore("MXFP4", bf16, 2, (*restorer).powerFactors)
 		restore("FP4", bf16, 1, (*restorer).powerFactors)
 	}
+	expand()
 	Generate()
 }
 
