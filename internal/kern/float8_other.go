@@ -14,7 +14,9 @@ func scaleRowsE4M3F16AVX2(_, _ *byte, _ *uint16, _, _ int, _, _ float32) (left i
 	panic("kern: no vector kernels")
 }
 
-func decodeE4M3F16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) { panic("kern: no vector kernels") }
+func decodeE4M3F16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) {
+	panic("kern: no vector kernels")
+}
 
 func restoreRowsE4M3F16AVX2(_ *uint16, _, _ *byte, _, _ int, _ uint32) (left int, top uint32) {
 	panic("kern: no vector kernels")
@@ -30,7 +32,9 @@ func scaleRowsE5M2F16AVX2(_, _ *byte, _ *uint16, _, _ int, _, _ float32) (left i
 	panic("kern: no vector kernels")
 }
 
-func decodeE5M2F16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) { panic("kern: no vector kernels") }
+func decodeE5M2F16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) {
+	panic("kern: no vector kernels")
+}
 
 func restoreRowsE5M2F16AVX2(_ *uint16, _, _ *byte, _, _ int, _ uint32) (left int, top uint32) {
 	panic("kern: no vector kernels")
@@ -56,7 +60,9 @@ func scaleRowsE4M3BF16AVX2(_, _ *byte, _ *uint16, _, _ int, _, _ float32) (left 
 	panic("kern: no vector kernels")
 }
 
-func decodeE4M3BF16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) { panic("kern: no vector kernels") }
+func decodeE4M3BF16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) {
+	panic("kern: no vector kernels")
+}
 
 func restoreRowsE4M3BF16AVX2(_ *uint16, _, _ *byte, _, _ int, _ uint32) (left int, top uint32) {
 	panic("kern: no vector kernels")
@@ -70,7 +76,9 @@ func scaleRowsE5M2BF16AVX2(_, _ *byte, _ *uint16, _, _ int, _, _ float32) (left 
 	panic("kern: no vector kernels")
 }
 
-func decodeE5M2BF16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) { panic("kern: no vector kernels") }
+func decodeE5M2BF16AVX2(_ *uint16, _ *byte, _ int, _ uint8) (top uint32) {
+	panic("kern: no vector kernels")
+}
 
 func restoreRowsE5M2BF16AVX2(_ *uint16, _, _ *byte, _, _ int, _ uint32) (left int, top uint32) {
 	panic("kern: no vector kernels")
