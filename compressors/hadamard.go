@@ -21,8 +21,6 @@ import (
 // time. A head dimension that is no power of two is rotated in blocks of its largest power-of-two
 // divisor.
 //
-// What the matrix makes is not divided by its root: a code is the nearest, even one to a multiply-add
-// of it, by the norm over the scale and minus the minimum over the scale, rounded once.
 // On the way back the matrix, of ones, is applied to the codes, as integers, and the scale after it; the
 // minimum comes back in the first channel of a block.
 //
@@ -83,12 +81,11 @@ func (h hadamard) rowBytes(_ kv.Side, dim int) (scales, codes int) {
 func (h hadamard) rotation(dim int) rotate.Hadamard { return rotations.get(dim, h.seed) }
 
 func (h hadamard) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bool {
-	norm := h.rotation(len(w.vals)).Sums(w.vals)
+	h.rotation(len(w.vals)).Forward(w.vals)
 	lo, hi := w.vals[0], w.vals[0]
 	for _, x := range w.vals {
 		lo, hi = min(lo, x), max(hi, x)
 	}
-	lo, hi = float32(lo*norm), float32(hi*norm)
 	s, m, ok := affineF16(scales, float32(lo*h.clip), float32(hi*h.clip), h.bits)
 	if !ok {
 		return false
@@ -97,9 +94,9 @@ func (h hadamard) compressRow(w *rowScratch, _ kv.Side, scales, codes []byte) bo
 		clear(codes)
 		return true
 	}
-	factor, less, top := float32(norm*(1/s)), float32(m*(1/s)), float32(int(1)<<h.bits-1)
+	inv, top := 1/s, float32(int(1)<<h.bits-1)
 	for i, x := range w.vals {
-		w.codes[i] = byte(quant.Nearest(min(max(quant.FMA(x, factor, -less), 0), top)))
+		w.codes[i] = byte(quant.Nearest(min(max(float32((x-m)*inv), 0), top)))
 	}
 	quant.Pack(codes, w.codes, h.bits)
 	return true

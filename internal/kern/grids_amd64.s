@@ -713,42 +713,47 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows2F16AVX2(codes *byte, v *float32, grids *float32, n int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·quantizeRows2F16AVX2(SB), NOSPLIT, $0-32
-	MOVQ codes+0(FP), AX
-	MOVQ v+8(FP), CX
-	MOVQ grids+16(FP), DX
-	XORQ BX, BX
+// func quantizeRows2F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows2F16AVX2(SB), NOSPLIT, $0-36
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (DX)(BX*4), Y0
-	VBROADCASTSS 32(DX)(BX*4), Y1
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
 	MOVQ         n+24(FP), SI
 
 values:
-	VMOVDQU      (CX), Y2
-	VFMSUB132PS  Y0, Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VMOVDQU      32(CX), Y3
-	VFMSUB132PS  Y0, Y1, Y3
+	VMULPS       (CX), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VMOVDQU      64(CX), Y4
-	VFMSUB132PS  Y0, Y1, Y4
+	VMULPS       32(CX), Y0, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VMOVDQU      96(CX), Y5
-	VFMSUB132PS  Y0, Y1, Y5
+	VMULPS       64(CX), Y0, Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPACKUSWB    Y4, Y2, Y2
-	VPMINUB      code2<>+0(SB), Y2, Y2
-	VPMADDUBSW   pairs2<>+0(SB), Y2, Y2
-	VPMADDWD     quads2<>+0(SB), Y2, Y2
-	VPSHUFB      gather2<>+0(SB), Y2, Y2
-	VEXTRACTI128 $0x01, Y2, X3
-	VPOR         X3, X2, X2
-	VMOVQ        X2, (AX)
+	VMULPS       96(CX), Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPMINUB      code2<>+0(SB), Y3, Y3
+	VPMADDUBSW   pairs2<>+0(SB), Y3, Y3
+	VPMADDWD     quads2<>+0(SB), Y3, Y3
+	VPSHUFB      gather2<>+0(SB), Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPOR         X4, X3, X3
+	VMOVQ        X3, (AX)
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000008, AX
 	SUBQ         $0x20, SI
@@ -1785,41 +1790,46 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows4F16AVX2(codes *byte, v *float32, grids *float32, n int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·quantizeRows4F16AVX2(SB), NOSPLIT, $0-32
-	MOVQ codes+0(FP), AX
-	MOVQ v+8(FP), CX
-	MOVQ grids+16(FP), DX
-	XORQ BX, BX
+// func quantizeRows4F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows4F16AVX2(SB), NOSPLIT, $0-36
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (DX)(BX*4), Y0
-	VBROADCASTSS 32(DX)(BX*4), Y1
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
 	MOVQ         n+24(FP), SI
 
 values:
-	VMOVDQU      (CX), Y2
-	VFMSUB132PS  Y0, Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VMOVDQU      32(CX), Y3
-	VFMSUB132PS  Y0, Y1, Y3
+	VMULPS       (CX), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VMOVDQU      64(CX), Y4
-	VFMSUB132PS  Y0, Y1, Y4
+	VMULPS       32(CX), Y0, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VMOVDQU      96(CX), Y5
-	VFMSUB132PS  Y0, Y1, Y5
+	VMULPS       64(CX), Y0, Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPACKUSWB    Y4, Y2, Y2
-	VPMINUB      code4<>+0(SB), Y2, Y2
-	VPMADDUBSW   pairs4<>+0(SB), Y2, Y2
-	VPSHUFB      gather4<>+0(SB), Y2, Y2
-	VEXTRACTI128 $0x01, Y2, X3
-	VPOR         X3, X2, X2
-	VMOVDQU      X2, (AX)
+	VMULPS       96(CX), Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPMINUB      code4<>+0(SB), Y3, Y3
+	VPMADDUBSW   pairs4<>+0(SB), Y3, Y3
+	VPSHUFB      gather4<>+0(SB), Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPOR         X4, X3, X3
+	VMOVDQU      X3, (AX)
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000010, AX
 	SUBQ         $0x20, SI
@@ -2914,45 +2924,50 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows8F16AVX2(codes *byte, v *float32, grids *float32, n int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·quantizeRows8F16AVX2(SB), NOSPLIT, $0-32
-	MOVQ codes+0(FP), AX
-	MOVQ v+8(FP), CX
-	MOVQ grids+16(FP), DX
-	XORQ BX, BX
+// func quantizeRows8F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows8F16AVX2(SB), NOSPLIT, $0-36
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (DX)(BX*4), Y0
-	VBROADCASTSS 32(DX)(BX*4), Y1
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
 	MOVQ         n+24(FP), SI
 
 values:
-	VMOVDQU     (CX), Y2
-	VFMSUB132PS Y0, Y1, Y2
-	VCVTPS2DQ   Y2, Y2
-	VMOVDQU     32(CX), Y3
-	VFMSUB132PS Y0, Y1, Y3
-	VCVTPS2DQ   Y3, Y3
-	VMOVDQU     64(CX), Y4
-	VFMSUB132PS Y0, Y1, Y4
-	VCVTPS2DQ   Y4, Y4
-	VMOVDQU     96(CX), Y5
-	VFMSUB132PS Y0, Y1, Y5
-	VCVTPS2DQ   Y5, Y5
-	VPACKSSDW   Y3, Y2, Y2
-	VPACKSSDW   Y5, Y4, Y4
-	VPACKUSWB   Y4, Y2, Y2
-	VMOVDQU     order8<>+0(SB), Y3
-	VPERMD      Y2, Y3, Y2
-	VMOVDQU     Y2, (AX)
-	ADDQ        $0x00000080, CX
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x20, SI
-	JNZ         values
-	INCQ        BX
-	CMPQ        BX, $0x08
-	JNE         row
+	VMULPS    (CX), Y0, Y3
+	VSUBPS    Y1, Y3, Y3
+	VMULPS    Y2, Y3, Y3
+	VCVTPS2DQ Y3, Y3
+	VMULPS    32(CX), Y0, Y4
+	VSUBPS    Y1, Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VCVTPS2DQ Y4, Y4
+	VMULPS    64(CX), Y0, Y5
+	VSUBPS    Y1, Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VCVTPS2DQ Y5, Y5
+	VMULPS    96(CX), Y0, Y6
+	VSUBPS    Y1, Y6, Y6
+	VMULPS    Y2, Y6, Y6
+	VCVTPS2DQ Y6, Y6
+	VPACKSSDW Y4, Y3, Y3
+	VPACKSSDW Y6, Y5, Y5
+	VPACKUSWB Y5, Y3, Y3
+	VMOVDQU   order8<>+0(SB), Y4
+	VPERMD    Y3, Y4, Y3
+	VMOVDQU   Y3, (AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x20, SI
+	JNZ       values
+	INCQ      BX
+	CMPQ      BX, $0x08
+	JNE       row
 	VZEROUPPER
 	RET
 
@@ -3852,43 +3867,48 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows2BF16AVX2(codes *byte, v *float32, grids *float32, n int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·quantizeRows2BF16AVX2(SB), NOSPLIT, $0-32
-	MOVQ codes+0(FP), AX
-	MOVQ v+8(FP), CX
-	MOVQ grids+16(FP), DX
-	XORQ BX, BX
+// func quantizeRows2BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows2BF16AVX2(SB), NOSPLIT, $0-36
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (DX)(BX*4), Y0
-	VBROADCASTSS 32(DX)(BX*4), Y1
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
 	MOVQ         n+24(FP), SI
 
 values:
-	VMOVDQU      (CX), Y2
-	VFMSUB132PS  Y0, Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VMOVDQU      32(CX), Y3
-	VFMSUB132PS  Y0, Y1, Y3
+	VMULPS       (CX), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
 	VCVTPS2DQ    Y3, Y3
-	VMOVDQU      64(CX), Y4
-	VFMSUB132PS  Y0, Y1, Y4
+	VMULPS       32(CX), Y0, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
 	VCVTPS2DQ    Y4, Y4
-	VMOVDQU      96(CX), Y5
-	VFMSUB132PS  Y0, Y1, Y5
+	VMULPS       64(CX), Y0, Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VCVTPS2DQ    Y5, Y5
-	VPACKSSDW    Y3, Y2, Y2
-	VPACKSSDW    Y5, Y4, Y4
-	VPACKUSWB    Y4, Y2, Y2
-	VPMINUB      code2<>+0(SB), Y2, Y2
-	VPSRLQ       $0x1e, Y2, Y3
-	VPOR         Y3, Y2, Y2
-	VPMADDUBSW   pairs4<>+0(SB), Y2, Y2
-	VPSHUFB      gather2BF16<>+0(SB), Y2, Y2
-	VEXTRACTI128 $0x01, Y2, X3
-	VPOR         X3, X2, X2
-	VMOVQ        X2, (AX)
+	VMULPS       96(CX), Y0, Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPMINUB      code2<>+0(SB), Y3, Y3
+	VPSRLQ       $0x1e, Y3, Y4
+	VPOR         Y4, Y3, Y3
+	VPMADDUBSW   pairs4<>+0(SB), Y3, Y3
+	VPSHUFB      gather2BF16<>+0(SB), Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPOR         X4, X3, X3
+	VMOVQ        X3, (AX)
 	ADDQ         $0x00000080, CX
 	ADDQ         $0x00000008, AX
 	SUBQ         $0x20, SI
@@ -4880,48 +4900,53 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows4BF16AVX2(codes *byte, v *float32, grids *float32, n int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·quantizeRows4BF16AVX2(SB), NOSPLIT, $0-32
-	MOVQ codes+0(FP), AX
-	MOVQ v+8(FP), CX
-	MOVQ grids+16(FP), DX
-	XORQ BX, BX
+// func quantizeRows4BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows4BF16AVX2(SB), NOSPLIT, $0-36
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (DX)(BX*4), Y0
-	VBROADCASTSS 32(DX)(BX*4), Y1
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
 	MOVQ         n+24(FP), SI
 
 values:
-	VMOVDQU     (CX), Y2
-	VFMSUB132PS Y0, Y1, Y2
-	VCVTPS2DQ   Y2, Y2
-	VMOVDQU     32(CX), Y3
-	VFMSUB132PS Y0, Y1, Y3
-	VCVTPS2DQ   Y3, Y3
-	VMOVDQU     64(CX), Y4
-	VFMSUB132PS Y0, Y1, Y4
-	VCVTPS2DQ   Y4, Y4
-	VMOVDQU     96(CX), Y5
-	VFMSUB132PS Y0, Y1, Y5
-	VCVTPS2DQ   Y5, Y5
-	VPACKSSDW   Y3, Y2, Y2
-	VPACKSSDW   Y5, Y4, Y4
-	VPACKUSWB   Y4, Y2, Y2
-	VPMINUB     code4<>+0(SB), Y2, Y2
-	VPSRLQ      $0x1c, Y2, Y3
-	VPOR        Y3, Y2, Y2
-	VMOVDQU     order4<>+0(SB), Y3
-	VPERMD      Y2, Y3, Y2
-	VMOVDQU     X2, (AX)
-	ADDQ        $0x00000080, CX
-	ADDQ        $0x00000010, AX
-	SUBQ        $0x20, SI
-	JNZ         values
-	INCQ        BX
-	CMPQ        BX, $0x08
-	JNE         row
+	VMULPS    (CX), Y0, Y3
+	VSUBPS    Y1, Y3, Y3
+	VMULPS    Y2, Y3, Y3
+	VCVTPS2DQ Y3, Y3
+	VMULPS    32(CX), Y0, Y4
+	VSUBPS    Y1, Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VCVTPS2DQ Y4, Y4
+	VMULPS    64(CX), Y0, Y5
+	VSUBPS    Y1, Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VCVTPS2DQ Y5, Y5
+	VMULPS    96(CX), Y0, Y6
+	VSUBPS    Y1, Y6, Y6
+	VMULPS    Y2, Y6, Y6
+	VCVTPS2DQ Y6, Y6
+	VPACKSSDW Y4, Y3, Y3
+	VPACKSSDW Y6, Y5, Y5
+	VPACKUSWB Y5, Y3, Y3
+	VPMINUB   code4<>+0(SB), Y3, Y3
+	VPSRLQ    $0x1c, Y3, Y4
+	VPOR      Y4, Y3, Y3
+	VMOVDQU   order4<>+0(SB), Y4
+	VPERMD    Y3, Y4, Y3
+	VMOVDQU   X3, (AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x20, SI
+	JNZ       values
+	INCQ      BX
+	CMPQ      BX, $0x08
+	JNE       row
 	VZEROUPPER
 	RET
 
@@ -5992,45 +6017,50 @@ done:
 	VZEROUPPER
 	RET
 
-// func quantizeRows8BF16AVX2(codes *byte, v *float32, grids *float32, n int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·quantizeRows8BF16AVX2(SB), NOSPLIT, $0-32
-	MOVQ codes+0(FP), AX
-	MOVQ v+8(FP), CX
-	MOVQ grids+16(FP), DX
-	XORQ BX, BX
+// func quantizeRows8BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
+// Requires: AVX, AVX2
+TEXT ·quantizeRows8BF16AVX2(SB), NOSPLIT, $0-36
+	MOVQ         codes+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         grids+16(FP), DX
+	VBROADCASTSS factor+32(FP), Y0
+	XORQ         BX, BX
 
 row:
-	VBROADCASTSS (DX)(BX*4), Y0
-	VBROADCASTSS 32(DX)(BX*4), Y1
+	VBROADCASTSS (DX)(BX*4), Y1
+	VBROADCASTSS 32(DX)(BX*4), Y2
 	MOVQ         n+24(FP), SI
 
 values:
-	VMOVDQU     (CX), Y2
-	VFMSUB132PS Y0, Y1, Y2
-	VCVTPS2DQ   Y2, Y2
-	VMOVDQU     32(CX), Y3
-	VFMSUB132PS Y0, Y1, Y3
-	VCVTPS2DQ   Y3, Y3
-	VMOVDQU     64(CX), Y4
-	VFMSUB132PS Y0, Y1, Y4
-	VCVTPS2DQ   Y4, Y4
-	VMOVDQU     96(CX), Y5
-	VFMSUB132PS Y0, Y1, Y5
-	VCVTPS2DQ   Y5, Y5
-	VPACKSSDW   Y3, Y2, Y2
-	VPACKSSDW   Y5, Y4, Y4
-	VPACKUSWB   Y4, Y2, Y2
-	VPSHUFB     turns<>+0(SB), Y2, Y2
-	VPERMQ      $0xd8, Y2, Y2
-	VMOVDQU     Y2, (AX)
-	ADDQ        $0x00000080, CX
-	ADDQ        $0x00000020, AX
-	SUBQ        $0x20, SI
-	JNZ         values
-	INCQ        BX
-	CMPQ        BX, $0x08
-	JNE         row
+	VMULPS    (CX), Y0, Y3
+	VSUBPS    Y1, Y3, Y3
+	VMULPS    Y2, Y3, Y3
+	VCVTPS2DQ Y3, Y3
+	VMULPS    32(CX), Y0, Y4
+	VSUBPS    Y1, Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VCVTPS2DQ Y4, Y4
+	VMULPS    64(CX), Y0, Y5
+	VSUBPS    Y1, Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VCVTPS2DQ Y5, Y5
+	VMULPS    96(CX), Y0, Y6
+	VSUBPS    Y1, Y6, Y6
+	VMULPS    Y2, Y6, Y6
+	VCVTPS2DQ Y6, Y6
+	VPACKSSDW Y4, Y3, Y3
+	VPACKSSDW Y6, Y5, Y5
+	VPACKUSWB Y5, Y3, Y3
+	VPSHUFB   turns<>+0(SB), Y3, Y3
+	VPERMQ    $0xd8, Y3, Y3
+	VMOVDQU   Y3, (AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x20, SI
+	JNZ       values
+	INCQ      BX
+	CMPQ      BX, $0x08
+	JNE       row
 	VZEROUPPER
 	RET
 
@@ -6261,14 +6291,14 @@ done:
 TEXT ·fitRowsAVX2(SB), NOSPLIT, $0-33
 	MOVQ         ends+8(FP), AX
 	MOVQ         scales+0(FP), CX
-	VBROADCASTSS factor+16(FP), Y4
-	VBROADCASTSS clip+20(FP), Y5
-	VMULPS       (AX), Y4, Y0
-	VMULPS       32(AX), Y4, Y1
+	VBROADCASTSS factor+16(FP), Y1
+	VBROADCASTSS clip+20(FP), Y4
+	VMULPS       (AX), Y1, Y0
+	VMULPS       32(AX), Y1, Y1
 	VXORPS       Y3, Y3, Y3
 	VCMPPS       $0x04, Y0, Y3, Y2
-	VMULPS       Y5, Y0, Y0
-	VMULPS       Y5, Y1, Y1
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y3
 	VANDPS       Y3, Y2, Y2
 	VSUBPS       Y0, Y1, Y1
@@ -6290,10 +6320,8 @@ TEXT ·fitRowsAVX2(SB), NOSPLIT, $0-33
 	VCVTPH2PS    X1, Y1
 	VMOVUPS      gridsConst3<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
-	VMULPS       Y3, Y0, Y0
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      Y3, (AX)
-	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y3, 32(AX)
 	VMOVMSKPS    Y2, AX
 	CMPL         AX, $0xff
 	SETEQ        AL

@@ -42,12 +42,12 @@ func widenHadamard(_ bool, _ int, _ *float32, _, _ *uint16, _ *float32, _ int) b
 
 func fitRowsAVX2(_ *byte, _ *float32, _, _, _ float32) bool { panic("kern: no vector kernels") }
 
-func quantizeRows(_ bool, _ int, _ *byte, _, _ *float32, _ int) {
+func quantizeRows(_ bool, _ int, _ *byte, _, _ *float32, _ int, _ float32) {
 	panic("kern: no vector kernels")
 }
 
 func widenAndQuantize(_ bool, _ int, _ *float32, _, _ *uint16, _ *float32, _ int, _ *byte,
-	_, _ *float32) bool {
+	_, _ *float32, _ float32) bool {
 	panic("kern: no vector kernels")
 }
 

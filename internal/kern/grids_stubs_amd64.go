@@ -14,10 +14,11 @@ func quantizeGroups2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows2F16AVX2 quantises eight rows of n values, a multiple of 32, on the grids of fitRowsAVX2.
+// quantizeRows2F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2F16AVX2(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows2F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // dequantizeGroups2F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -49,10 +50,11 @@ func quantizeGroups4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows4F16AVX2 quantises eight rows of n values, a multiple of 32, on the grids of fitRowsAVX2.
+// quantizeRows4F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4F16AVX2(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows4F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // dequantizeGroups4F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -84,10 +86,11 @@ func quantizeGroups8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16
 //go:noescape
 func quantizeTiles8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows8F16AVX2 quantises eight rows of n values, a multiple of 32, on the grids of fitRowsAVX2.
+// quantizeRows8F16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8F16AVX2(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows8F16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // dequantizeGroups8F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -113,10 +116,11 @@ func quantizeGroups2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows2BF16AVX2 quantises eight rows of n values, a multiple of 32, on the grids of fitRowsAVX2.
+// quantizeRows2BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2BF16AVX2(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows2BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // dequantizeGroups2BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -148,10 +152,11 @@ func quantizeGroups4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows4BF16AVX2 quantises eight rows of n values, a multiple of 32, on the grids of fitRowsAVX2.
+// quantizeRows4BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4BF16AVX2(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows4BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // dequantizeGroups4BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -183,10 +188,11 @@ func quantizeGroups8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint1
 //go:noescape
 func quantizeTiles8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 
-// quantizeRows8BF16AVX2 quantises eight rows of n values, a multiple of 32, on the grids of fitRowsAVX2.
+// quantizeRows8BF16AVX2 quantises eight rows of n values, a multiple of 32, times factor on the grids of
+// fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8BF16AVX2(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows8BF16AVX2(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // dequantizeGroups8BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
 // none, or values beyond the type.
@@ -201,9 +207,9 @@ func dequantizeGroups8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *b
 func dequantizeTiles8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, dim int, rows int, blocks int) int
 
 // fitRowsAVX2 stores binary16 scales and minima of eight rows for codes up to top, on
-// ends·factor·clip. In place of ends it leaves what to multiply by for codes, then what to
-// subtract. It returns false where a scale or minimum is none of binary16's, or nothing is to be
-// told apart.
+// ends·factor·clip. In place of ends it leaves the minima as they are read back, then
+// reciprocals of the scales. It returns false where a scale or minimum is none of binary16's, or
+// nothing is to be told apart.
 //
 //go:noescape
 func fitRowsAVX2(scales *byte, ends *float32, factor float32, clip float32, top float32) bool

@@ -51,10 +51,9 @@ type RowGrid struct {
 }
 
 // Fit writes the binary16 scales and minima of RowsAtOnce rows, as in QuantizeGroups, and makes ends
-// what QuantizeRows takes: inverse scales times Factor, and minima times inverse scales. It returns
-// false, and leaves anything, where there is no kernel, Clip is small, binary16 cannot hold a scale or
-// minimum, or a row's values are all equal or not finite; and where its smallest is 0, whose sign it
-// does not know.
+// what QuantizeRows takes. It returns false, and leaves anything, where there is no kernel, Clip is
+// small, binary16 cannot hold a scale or minimum, or a row's values are all equal or not finite; and
+// where its smallest is 0, whose sign it does not know.
 func (g RowGrid) Fit(scales []byte, ends *Ends) bool {
 	if level < AVX2 || g.Bits != 2 && g.Bits != 4 && g.Bits != 8 {
 		return false
@@ -68,12 +67,11 @@ func (g RowGrid) Fit(scales []byte, ends *Ends) bool {
 }
 
 // QuantizeRows writes the codes of RowsAtOnce rows of v, as WidenHadamard leaves them, on the grids
-// of Fit, packed: v times the one less the other, rounded once, to the nearest, even code, and cut at
-// both ends.
+// of Fit, packed. Codes are cut at both ends.
 func (g RowGrid) QuantizeRows(bf16 bool, codes []byte, v []float32, ends *Ends) {
 	n := len(v) / RowsAtOnce
 	codes = codes[:n*g.Bits]
-	quantizeRows(bf16, g.Bits, &codes[0], &v[0], &ends[0], n)
+	quantizeRows(bf16, g.Bits, &codes[0], &v[0], &ends[0], n, g.Factor)
 }
 
 // WidenAndQuantize is WidenHadamard, and QuantizeRows of as many rows before those, which it may do
@@ -88,7 +86,7 @@ func (g RowGrid) WidenAndQuantize(bf16 bool, block int, dst []float32, src, sign
 	dst, src = dst[:RowsAtOnce*dim], src[:RowsAtOnce*dim]
 	v, codes = v[:RowsAtOnce*dim], codes[:dim*g.Bits]
 	return widenAndQuantize(bf16, block, &dst[0], &src[0], &signs[0], &ends[0], dim/block, &codes[0],
-		&v[0], &grids[0])
+		&v[0], &grids[0], g.Factor)
 }
 
 // RotateCodesBack sets RowsAtOnce rows of dst, of len(back) channels each, to what codes, packed bits

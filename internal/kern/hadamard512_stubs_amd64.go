@@ -17,7 +17,7 @@ func widenHadamardF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *f
 // before, on grids. A processor does both at once: the one waits for sums, the other has none.
 //
 //go:noescape
-func widenAndQuantize4F16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
+func widenAndQuantize4F16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32, factor float32) bool
 
 // widenHadamardF16x128AVX512 multiplies eight rows of blocks by signs (+0 or -0) and transforms
 // them. It sets ends to the smallest of each row and then the largest, or returns false where one
@@ -34,7 +34,7 @@ func widenHadamardF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *
 // before, on grids. A processor does both at once: the one waits for sums, the other has none.
 //
 //go:noescape
-func widenAndQuantize4F16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
+func widenAndQuantize4F16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32, factor float32) bool
 
 // widenHadamardBF16x64AVX512 multiplies eight rows of blocks by signs (+0 or -0) and transforms
 // them. It sets ends to the smallest of each row and then the largest, or returns false where one
@@ -51,7 +51,7 @@ func widenHadamardBF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *
 // before, on grids. A processor does both at once: the one waits for sums, the other has none.
 //
 //go:noescape
-func widenAndQuantize4BF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
+func widenAndQuantize4BF16x64AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32, factor float32) bool
 
 // widenHadamardBF16x128AVX512 multiplies eight rows of blocks by signs (+0 or -0) and transforms
 // them. It sets ends to the smallest of each row and then the largest, or returns false where one
@@ -68,19 +68,19 @@ func widenHadamardBF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends 
 // before, on grids. A processor does both at once: the one waits for sums, the other has none.
 //
 //go:noescape
-func widenAndQuantize4BF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32) bool
+func widenAndQuantize4BF16x128AVX512(dst *float32, src *uint16, signs *uint16, ends *float32, blocks int, codes *byte, v *float32, grids *float32, factor float32) bool
 
-// quantizeRows2F16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
-// fitRowsAVX2.
+// quantizeRows2F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2F16AVX512(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows2F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
-// quantizeRows2BF16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
-// fitRowsAVX2.
+// quantizeRows2BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows2BF16AVX512(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows2BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // rotateCodesBack2BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
@@ -96,17 +96,17 @@ func rotateCodesBack2BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back 
 //go:noescape
 func rotateCodesBack2BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// quantizeRows4F16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
-// fitRowsAVX2.
+// quantizeRows4F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4F16AVX512(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows4F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
-// quantizeRows4BF16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
-// fitRowsAVX2.
+// quantizeRows4BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows4BF16AVX512(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows4BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // rotateCodesBack4BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,
@@ -122,17 +122,17 @@ func rotateCodesBack4BF16x64AVX512(dst *uint16, codes *byte, scales *byte, back 
 //go:noescape
 func rotateCodesBack4BF16x128AVX512(dst *uint16, codes *byte, scales *byte, back *float32, blocks int, limit float32) bool
 
-// quantizeRows8F16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
-// fitRowsAVX2.
+// quantizeRows8F16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8F16AVX512(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows8F16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
-// quantizeRows8BF16AVX512 quantises eight rows of n values, a multiple of 64, on the grids of
-// fitRowsAVX2.
+// quantizeRows8BF16AVX512 quantises eight rows of n values, a multiple of 64, times factor on the
+// grids of fitRowsAVX2.
 //
 //go:noescape
-func quantizeRows8BF16AVX512(codes *byte, v *float32, grids *float32, n int)
+func quantizeRows8BF16AVX512(codes *byte, v *float32, grids *float32, n int, factor float32)
 
 // rotateCodesBack8BF16x64AVX512 sets eight rows of blocks of channels to what codes stand for,
 // times the matrix of Hadamard, times back. It returns false for a scale or minimum that is none,

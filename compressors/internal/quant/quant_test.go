@@ -3,7 +3,6 @@ package quant
 import (
 	"bytes"
 	"math"
-	"math/big"
 	"testing"
 
 	"kvgauge/compressors/kv"
@@ -212,32 +211,6 @@ func TestFitStoreIsFitThenStore(t *testing.T) {
 			if loaded != ok || ok && back != got || q.IsRaw(scale[:]) != !ok {
 				t.Fatalf("%+v: %+v loads as %+v, %v", q, got, back, loaded)
 			}
-		}
-	}
-}
-
-// Sums are drawn so that much, little or all of them is lost, and products near a tie of float32.
-func TestFMARoundsOnce(t *testing.T) {
-	state := uint64(1)
-	draw := func() uint64 {
-		state = state*6364136223846793005 + 1442695040888963407
-		return state >> 33
-	}
-	for range 200000 {
-		x := math.Float32frombits(uint32(draw()&0x807fffff | (97+draw()%60)<<23))
-		y := math.Float32frombits(uint32(draw()&0x807ff000 | (97+draw()%60)<<23))
-		z := math.Float32frombits(uint32(draw()&0x807fffff | (97+draw()%60)<<23))
-		switch draw() % 4 {
-		case 0:
-			z = -x * y
-		case 1:
-			z = float32(math.Ldexp(float64(x)*float64(y), int(draw()%60)-30))
-		}
-		sum := new(big.Float).SetPrec(2000)
-		sum.Mul(big.NewFloat(float64(x)), big.NewFloat(float64(y)))
-		sum.Add(sum, big.NewFloat(float64(z)))
-		if want, _ := sum.Float32(); FMA(x, y, z) != want {
-			t.Fatalf("%v·%v + %v is %v, want %v", x, y, z, FMA(x, y, z), want)
 		}
 	}
 }

@@ -197,21 +197,3 @@ const (
 // Nearest returns f rounded to an integer, ties to even; |f| must be below 2^22. The conversion
 // keeps a product in the argument from being fused with the addition.
 func Nearest(f float32) int32 { return int32(math.Float32bits(float32(f)+magic)) - magicBits }
-
-// FMA returns x·y + z, rounded once, on every machine. A sum that is cut to odd can be rounded again
-// (Boldo and Melquiond, Emulation of a FMA, 2008).
-func FMA(x, y, z float32) float32 {
-	p, c := float64(float64(x)*float64(y)), float64(z) // exact
-	s := p + c
-	d := s - p
-	lost := (p - (s - d)) + (c - d)
-	if b := math.Float64bits(s); lost != 0 && b&1 == 0 {
-		if lost > 0 == (s > 0) {
-			b++
-		} else {
-			b--
-		}
-		s = math.Float64frombits(b)
-	}
-	return float32(s)
-}

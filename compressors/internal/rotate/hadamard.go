@@ -82,20 +82,6 @@ func (h Hadamard) Forward(v []float32) {
 	}
 }
 
-// Sums is Forward without the norm, which is returned.
-func (h Hadamard) Sums(v []float32) (norm float32) {
-	if h.block == len(v) && len(v) <= len(ones) && kern.Hadamard(v, h.sign, ones[:len(v)]) {
-		return h.norm
-	}
-	for i, s := range h.sign {
-		v[i] *= s
-	}
-	for at := 0; at < len(v); at += h.block {
-		FWHT(v[at : at+h.block])
-	}
-	return h.norm
-}
-
 // Inverse undoes Forward up to rounding.
 func (h Hadamard) Inverse(v []float32) {
 	dim := len(h.sign)

@@ -219,21 +219,24 @@ func foldRows(m Mem, by op) VecVirtual {
 // quantizeRows quantises eight rows of float32 whose range is known, in widenHadamard's order.
 func (k kernel) quantizeRows() {
 	name := k.name("quantizeRows")
-	TEXT(name, NOSPLIT, "func(codes *byte, v, grids *float32, n int)")
+	TEXT(name, NOSPLIT, "func(codes *byte, v, grids *float32, n int, factor float32)")
 	Pragma("noescape")
-	Doc(name + " quantises eight rows of n values, a multiple of 32, on the grids of fitRowsAVX2.")
+	Doc(name+" quantises eight rows of n values, a multiple of 32, times factor on the grids of",
+		"fitRowsAVX2.")
 	codes, v, grids := ptr("codes"), ptr("v"), ptr("grids")
-	row, left := GP64(), GP64()
+	row, left, factor := GP64(), GP64(), broadcastArg("factor")
 	XORQ(row, row)
 	Label("row")
 	grid := Mem{Base: grids, Index: row, Scale: 4}
-	factor, less := broadcast(grid), broadcast(grid.Offset(32))
+	minimum, inv := broadcast(grid), broadcast(grid.Offset(32))
 	Load(Param("n"), left)
 	Label("values")
 	var x [4]VecVirtual
 	for i := range x {
-		x[i] = load(Mem{Base: v, Disp: 32 * i})
-		VFMSUB132PS(factor, less, x[i])
+		x[i] = YMM()
+		VMULPS(Mem{Base: v, Disp: 32 * i}, factor, x[i])
+		VSUBPS(minimum, x[i], x[i])
+		VMULPS(inv, x[i], x[i])
 		VCVTPS2DQ(x[i], x[i]) // packing cuts it
 	}
 	VPACKSSDW(x[1], x[0], x[0])

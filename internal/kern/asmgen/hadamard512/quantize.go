@@ -15,18 +15,19 @@ import (
 type quantizer struct {
 	bf16          bool
 	bits          int
-	factor, less  VecVirtual // what to multiply by and to subtract
+	factor        Mem // of the matrix, whose sums values are
+	minimum, inv  VecVirtual
 	order         VecVirtual
 	codes, second Register // of the first row and of the other
 }
 
 func (q *quantizer) write() {
 	Begin(fmt.Sprintf("quantizeRows%d%sAVX512", q.bits, Type(q.bf16)),
-		"func(codes *byte, v, grids *float32, n int)",
-		"quantises eight rows of n values, a multiple of 64, on the grids of fitRowsAVX2.")
+		"func(codes *byte, v, grids *float32, n int, factor float32)",
+		"quantises eight rows of n values, a multiple of 64, times factor on the grids of fitRowsAVX2.")
 	v, grids, row, left := Arg("v"), Arg("grids"), GP64(), GP64()
 	q.codes, q.second = Arg("codes"), GP64()
-	q.factor, q.less = ZMM(), ZMM()
+	q.factor, q.minimum, q.inv = ArgMem("factor"), ZMM(), ZMM()
 	q.order = ZMM()
 	VMOVUPS(q.orderOfCodes(), q.order)
 	upper := upperHalf()
@@ -64,9 +65,9 @@ func upperHalf() Register {
 	return k
 }
 
-// grid loads what values of two rows are multiplied by, and what is subtracted.
+// grid loads the minima of two rows and what values less them are multiplied by.
 func (q *quantizer) grid(m Mem, upper Register) {
-	for i, x := range []VecVirtual{q.factor, q.less} {
+	for i, x := range []VecVirtual{q.minimum, q.inv} {
 		VBROADCASTSS(m.Offset(32*i), x)
 		VBROADCASTSS(m.Offset(32*i+4), upper, x)
 	}
@@ -79,8 +80,8 @@ func (q *quantizer) group(v Register, i int) []func() {
 		x := ZMM()
 		steps = append(steps, func() {
 			VMOVUPS(At(v, 512*i+64*k), x)
-			VFMSUB132PS(q.factor, q.less, x)
-		}, func() { VCVTPS2DQ(x, x) })
+			VMULPS_BCST(q.factor, x, x)
+		}, func() { VSUBPS(q.minimum, x, x) }, func() { VMULPS(q.inv, x, x) }, func() { VCVTPS2DQ(x, x) })
 		return x
 	}
 	// Fours of codes, cut to bytes, of the first, the second, the third and the fourth vector take turns.

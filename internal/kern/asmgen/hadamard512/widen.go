@@ -48,7 +48,8 @@ func (w *widener) write() {
 	var v, grids, upper Register
 	if q := w.also; q != nil {
 		v, grids, upper = Arg("v"), Arg("grids"), upperHalf()
-		q.codes, q.second, q.factor, q.less = Arg("codes"), GP64(), ZMM(), ZMM()
+		q.codes, q.second, q.factor = Arg("codes"), GP64(), ArgMem("factor")
+		q.minimum, q.inv = ZMM(), ZMM()
 	}
 	XORQ(row, row)
 	Label("row")
@@ -111,7 +112,7 @@ func (w *widener) begin() {
 		return
 	}
 	what := fmt.Sprintf("widenAndQuantize%d", w.also.bits)
-	Begin(name(what, w.bf16, w.block), signature+", codes *byte, v, grids *float32) bool",
+	Begin(name(what, w.bf16, w.block), signature+", codes *byte, v, grids *float32, factor float32) bool",
 		doc+` It also quantises eight rows that it has written to v before, on grids. A processor does
 		both at once: the one waits for sums, the other has none.`)
 }

@@ -11,8 +11,8 @@ import (
 func Fit() {
 	Begin("fitRowsAVX2", "func(scales *byte, ends *float32, factor, clip, top float32) bool",
 		`stores binary16 scales and minima of eight rows for codes up to top, on ends·factor·clip. In
-		place of ends it leaves what to multiply by for codes, then what to subtract. It returns false
-		where a scale or minimum is none of binary16's, or nothing is to be told apart.`)
+		place of ends it leaves the minima as they are read back, then reciprocals of the scales. It
+		returns false where a scale or minimum is none of binary16's, or nothing is to be told apart.`)
 	ends, scales := Arg("ends"), Arg("scales")
 	low, high, good, t := YMM(), YMM(), YMM(), YMM()
 	overflow := D(0x477ff000) // 65520: binary16 has nothing left
@@ -44,10 +44,8 @@ func Fit() {
 	VCVTPH2PS(s, high)
 	VMOVUPS(float(1), t)
 	VDIVPS(high, t, t)
-	VMULPS(t, low, low)
-	VMULPS(factor, t, t)
-	VMOVUPS(t, At(ends, 0))
-	VMOVUPS(low, At(ends, 32))
+	VMOVUPS(low, At(ends, 0))
+	VMOVUPS(t, At(ends, 32))
 	r, ok := GP32(), GP8()
 	VMOVMSKPS(good, r)
 	CMPL(r, Imm(0xff))
