@@ -22,6 +22,7 @@ type block func(root, page string) (text string, files map[string][]byte, err er
 
 var blocks = map[string]block{
 	"quickstart": recorded("results/recorded/quickstart", "pareto.svg", report.Readme),
+	"smollm2":    recorded("results/recorded/smollm2", "pareto.svg", report.Readme),
 	"speed":      recorded("results/recorded/speed", "speed.svg", report.SpeedReadme),
 	"speed-head": recorded("results/recorded/speed", "", speedHead),
 	"bound":      recorded("results/recorded/bound", "bound.svg", report.BoundReadme),
