@@ -494,7 +494,7 @@ GLOBL gather2<>(SB), RODATA|NOPTR, $32
 
 // func quantizeTiles2F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
-TEXT ·quantizeTiles2F16AVX2(SB), $256-64
+TEXT ·quantizeTiles2F16AVX2(SB), $264-64
 	MOVQ  codes+0(FP), AX
 	MOVQ  scales+8(FP), CX
 	MOVQ  minima+16(FP), DX
@@ -510,6 +510,13 @@ TEXT ·quantizeTiles2F16AVX2(SB), $256-64
 	IMULQ R8, R11
 	ADDQ  BX, R10
 	ADDQ  AX, R11
+	MOVQ  rows+40(FP), R9
+	MOVQ  DI, R12
+	IMULQ R9, R12
+	SUBQ  $0x00003000, R12
+	NOTQ  R12
+	SHRQ  $0x3f, R12
+	MOVQ  R12, 256(SP)
 
 tile:
 	MOVQ dim+32(FP), R9
@@ -658,10 +665,22 @@ extentDone:
 	MOVQ         AX, R14
 
 row:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R11)
-	ADDQ         $0x00000040, R10
-	ADDQ         $0x00000008, R11
+	CMPQ       256(SP), $0x00
+	JNE        wide
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R11)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000008, R11
+	JMP        fetched
+
+wide:
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R11)
+	PREFETCHT0 64(R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000008, R11
+
+fetched:
 	VCVTPH2PS    (R12), Y8
 	VCVTPH2PS    16(R12), Y9
 	VSUBPS       Y0, Y8, Y8
@@ -1572,7 +1591,7 @@ GLOBL gather4<>(SB), RODATA|NOPTR, $32
 
 // func quantizeTiles4F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
-TEXT ·quantizeTiles4F16AVX2(SB), $256-64
+TEXT ·quantizeTiles4F16AVX2(SB), $264-64
 	MOVQ  codes+0(FP), AX
 	MOVQ  scales+8(FP), CX
 	MOVQ  minima+16(FP), DX
@@ -1588,6 +1607,13 @@ TEXT ·quantizeTiles4F16AVX2(SB), $256-64
 	IMULQ R8, R11
 	ADDQ  BX, R10
 	ADDQ  AX, R11
+	MOVQ  rows+40(FP), R9
+	MOVQ  DI, R12
+	IMULQ R9, R12
+	SUBQ  $0x00003000, R12
+	NOTQ  R12
+	SHRQ  $0x3f, R12
+	MOVQ  R12, 256(SP)
 
 tile:
 	MOVQ dim+32(FP), R9
@@ -1736,10 +1762,22 @@ extentDone:
 	MOVQ         AX, R14
 
 row:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R11)
-	ADDQ         $0x00000040, R10
-	ADDQ         $0x00000010, R11
+	CMPQ       256(SP), $0x00
+	JNE        wide
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R11)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000010, R11
+	JMP        fetched
+
+wide:
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R11)
+	PREFETCHT0 64(R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000010, R11
+
+fetched:
 	VCVTPH2PS    (R12), Y8
 	VCVTPH2PS    16(R12), Y9
 	VSUBPS       Y0, Y8, Y8
@@ -2709,7 +2747,7 @@ GLOBL order8<>(SB), RODATA|NOPTR, $32
 
 // func quantizeTiles8F16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
-TEXT ·quantizeTiles8F16AVX2(SB), $256-64
+TEXT ·quantizeTiles8F16AVX2(SB), $264-64
 	MOVQ  codes+0(FP), AX
 	MOVQ  scales+8(FP), CX
 	MOVQ  minima+16(FP), DX
@@ -2725,6 +2763,13 @@ TEXT ·quantizeTiles8F16AVX2(SB), $256-64
 	IMULQ R8, R11
 	ADDQ  BX, R10
 	ADDQ  AX, R11
+	MOVQ  rows+40(FP), R9
+	MOVQ  DI, R12
+	IMULQ R9, R12
+	SUBQ  $0x00003000, R12
+	NOTQ  R12
+	SHRQ  $0x3f, R12
+	MOVQ  R12, 256(SP)
 
 tile:
 	MOVQ dim+32(FP), R9
@@ -2873,49 +2918,61 @@ extentDone:
 	MOVQ         AX, R14
 
 row:
+	CMPQ       256(SP), $0x00
+	JNE        wide
 	PREFETCHT0 (R10)
 	PREFETCHT0 (R11)
 	ADDQ       $0x00000040, R10
 	ADDQ       $0x00000020, R11
-	VCVTPH2PS  (R12), Y8
-	VCVTPH2PS  16(R12), Y9
-	VSUBPS     Y0, Y8, Y8
-	VMULPS     Y1, Y8, Y8
-	VCVTPS2DQ  Y8, Y8
-	VSUBPS     Y2, Y9, Y9
-	VMULPS     Y3, Y9, Y9
-	VCVTPS2DQ  Y9, Y9
-	VPACKUSDW  Y9, Y8, Y8
-	VCVTPH2PS  32(R12), Y9
-	VCVTPH2PS  48(R12), Y10
-	VSUBPS     Y4, Y9, Y9
-	VMULPS     Y5, Y9, Y9
-	VCVTPS2DQ  Y9, Y9
-	VSUBPS     Y6, Y10, Y10
-	VMULPS     Y7, Y10, Y10
-	VCVTPS2DQ  Y10, Y10
-	VPACKUSDW  Y10, Y9, Y9
-	VPACKUSWB  Y9, Y8, Y8
-	VMOVDQU    order8<>+0(SB), Y9
-	VPERMD     Y8, Y9, Y8
-	VMOVDQU    Y8, (R14)
-	ADDQ       DI, R12
-	ADDQ       R8, R14
-	DECQ       R13
-	JNZ        row
-	ADDQ       $0x00000040, BX
-	ADDQ       $0x00000020, AX
-	DECQ       R9
-	JNZ        columns
-	MOVQ       rows+40(FP), R9
-	DECQ       R9
-	MOVQ       R9, R12
-	IMULQ      DI, R12
-	ADDQ       R12, BX
-	IMULQ      R8, R9
-	ADDQ       R9, AX
-	DECQ       SI
-	JNZ        tile
+	JMP        fetched
+
+wide:
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R11)
+	PREFETCHT0 64(R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000020, R11
+
+fetched:
+	VCVTPH2PS (R12), Y8
+	VCVTPH2PS 16(R12), Y9
+	VSUBPS    Y0, Y8, Y8
+	VMULPS    Y1, Y8, Y8
+	VCVTPS2DQ Y8, Y8
+	VSUBPS    Y2, Y9, Y9
+	VMULPS    Y3, Y9, Y9
+	VCVTPS2DQ Y9, Y9
+	VPACKUSDW Y9, Y8, Y8
+	VCVTPH2PS 32(R12), Y9
+	VCVTPH2PS 48(R12), Y10
+	VSUBPS    Y4, Y9, Y9
+	VMULPS    Y5, Y9, Y9
+	VCVTPS2DQ Y9, Y9
+	VSUBPS    Y6, Y10, Y10
+	VMULPS    Y7, Y10, Y10
+	VCVTPS2DQ Y10, Y10
+	VPACKUSDW Y10, Y9, Y9
+	VPACKUSWB Y9, Y8, Y8
+	VMOVDQU   order8<>+0(SB), Y9
+	VPERMD    Y8, Y9, Y8
+	VMOVDQU   Y8, (R14)
+	ADDQ      DI, R12
+	ADDQ      R8, R14
+	DECQ      R13
+	JNZ       row
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000020, AX
+	DECQ      R9
+	JNZ       columns
+	MOVQ      rows+40(FP), R9
+	DECQ      R9
+	MOVQ      R9, R12
+	IMULQ     DI, R12
+	ADDQ      R12, BX
+	IMULQ     R8, R9
+	ADDQ      R9, AX
+	DECQ      SI
+	JNZ       tile
 
 done:
 	MOVQ blocks+48(FP), AX
@@ -3611,7 +3668,7 @@ GLOBL gather2BF16<>(SB), RODATA|NOPTR, $32
 
 // func quantizeTiles2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
-TEXT ·quantizeTiles2BF16AVX2(SB), $256-64
+TEXT ·quantizeTiles2BF16AVX2(SB), $264-64
 	MOVQ  codes+0(FP), AX
 	MOVQ  scales+8(FP), CX
 	MOVQ  minima+16(FP), DX
@@ -3627,6 +3684,13 @@ TEXT ·quantizeTiles2BF16AVX2(SB), $256-64
 	IMULQ R8, R11
 	ADDQ  BX, R10
 	ADDQ  AX, R11
+	MOVQ  rows+40(FP), R9
+	MOVQ  DI, R12
+	IMULQ R9, R12
+	SUBQ  $0x00003000, R12
+	NOTQ  R12
+	SHRQ  $0x3f, R12
+	MOVQ  R12, 256(SP)
 
 tile:
 	MOVQ dim+32(FP), R9
@@ -3809,10 +3873,22 @@ extentDone:
 	MOVQ       AX, R14
 
 row:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R11)
-	ADDQ         $0x00000040, R10
-	ADDQ         $0x00000008, R11
+	CMPQ       256(SP), $0x00
+	JNE        wide
+	PREFETCHT0 (R10)
+	PREFETCHT0 (R11)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000008, R11
+	JMP        fetched
+
+wide:
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R11)
+	PREFETCHT0 64(R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000008, R11
+
+fetched:
 	VMOVDQU      (R12), Y9
 	VPSLLD       $0x10, Y9, Y8
 	VPAND        upperHalf<>+0(SB), Y9, Y9
@@ -4646,7 +4722,7 @@ GLOBL order4<>(SB), RODATA|NOPTR, $32
 
 // func quantizeTiles4BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
-TEXT ·quantizeTiles4BF16AVX2(SB), $256-64
+TEXT ·quantizeTiles4BF16AVX2(SB), $264-64
 	MOVQ  codes+0(FP), AX
 	MOVQ  scales+8(FP), CX
 	MOVQ  minima+16(FP), DX
@@ -4662,6 +4738,13 @@ TEXT ·quantizeTiles4BF16AVX2(SB), $256-64
 	IMULQ R8, R11
 	ADDQ  BX, R10
 	ADDQ  AX, R11
+	MOVQ  rows+40(FP), R9
+	MOVQ  DI, R12
+	IMULQ R9, R12
+	SUBQ  $0x00003000, R12
+	NOTQ  R12
+	SHRQ  $0x3f, R12
+	MOVQ  R12, 256(SP)
 
 tile:
 	MOVQ dim+32(FP), R9
@@ -4844,54 +4927,66 @@ extentDone:
 	MOVQ       AX, R14
 
 row:
+	CMPQ       256(SP), $0x00
+	JNE        wide
 	PREFETCHT0 (R10)
 	PREFETCHT0 (R11)
 	ADDQ       $0x00000040, R10
 	ADDQ       $0x00000010, R11
-	VMOVDQU    (R12), Y9
-	VPSLLD     $0x10, Y9, Y8
-	VPAND      upperHalf<>+0(SB), Y9, Y9
-	VSUBPS     Y0, Y8, Y8
-	VMULPS     Y1, Y8, Y8
-	VCVTPS2DQ  Y8, Y8
-	VSUBPS     Y2, Y9, Y9
-	VMULPS     Y3, Y9, Y9
-	VCVTPS2DQ  Y9, Y9
-	VPACKUSDW  Y9, Y8, Y8
-	VMOVDQU    32(R12), Y10
-	VPSLLD     $0x10, Y10, Y9
-	VPAND      upperHalf<>+0(SB), Y10, Y10
-	VSUBPS     Y4, Y9, Y9
-	VMULPS     Y5, Y9, Y9
-	VCVTPS2DQ  Y9, Y9
-	VSUBPS     Y6, Y10, Y10
-	VMULPS     Y7, Y10, Y10
-	VCVTPS2DQ  Y10, Y10
-	VPACKUSDW  Y10, Y9, Y9
-	VPACKUSWB  Y9, Y8, Y8
-	VPMINUB    code4<>+0(SB), Y8, Y8
-	VPSRLQ     $0x1c, Y8, Y9
-	VPOR       Y9, Y8, Y8
-	VMOVDQU    order4<>+0(SB), Y9
-	VPERMD     Y8, Y9, Y8
-	VMOVDQU    X8, (R14)
-	ADDQ       DI, R12
-	ADDQ       R8, R14
-	DECQ       R13
-	JNZ        row
-	ADDQ       $0x00000040, BX
-	ADDQ       $0x00000010, AX
-	DECQ       R9
-	JNZ        columns
-	MOVQ       rows+40(FP), R9
-	DECQ       R9
-	MOVQ       R9, R12
-	IMULQ      DI, R12
-	ADDQ       R12, BX
-	IMULQ      R8, R9
-	ADDQ       R9, AX
-	DECQ       SI
-	JNZ        tile
+	JMP        fetched
+
+wide:
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R11)
+	PREFETCHT0 64(R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000010, R11
+
+fetched:
+	VMOVDQU   (R12), Y9
+	VPSLLD    $0x10, Y9, Y8
+	VPAND     upperHalf<>+0(SB), Y9, Y9
+	VSUBPS    Y0, Y8, Y8
+	VMULPS    Y1, Y8, Y8
+	VCVTPS2DQ Y8, Y8
+	VSUBPS    Y2, Y9, Y9
+	VMULPS    Y3, Y9, Y9
+	VCVTPS2DQ Y9, Y9
+	VPACKUSDW Y9, Y8, Y8
+	VMOVDQU   32(R12), Y10
+	VPSLLD    $0x10, Y10, Y9
+	VPAND     upperHalf<>+0(SB), Y10, Y10
+	VSUBPS    Y4, Y9, Y9
+	VMULPS    Y5, Y9, Y9
+	VCVTPS2DQ Y9, Y9
+	VSUBPS    Y6, Y10, Y10
+	VMULPS    Y7, Y10, Y10
+	VCVTPS2DQ Y10, Y10
+	VPACKUSDW Y10, Y9, Y9
+	VPACKUSWB Y9, Y8, Y8
+	VPMINUB   code4<>+0(SB), Y8, Y8
+	VPSRLQ    $0x1c, Y8, Y9
+	VPOR      Y9, Y8, Y8
+	VMOVDQU   order4<>+0(SB), Y9
+	VPERMD    Y8, Y9, Y8
+	VMOVDQU   X8, (R14)
+	ADDQ      DI, R12
+	ADDQ      R8, R14
+	DECQ      R13
+	JNZ       row
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000010, AX
+	DECQ      R9
+	JNZ       columns
+	MOVQ      rows+40(FP), R9
+	DECQ      R9
+	MOVQ      R9, R12
+	IMULQ     DI, R12
+	ADDQ      R12, BX
+	IMULQ     R8, R9
+	ADDQ      R9, AX
+	DECQ      SI
+	JNZ       tile
 
 done:
 	MOVQ blocks+48(FP), AX
@@ -5766,7 +5861,7 @@ GLOBL turns<>(SB), RODATA|NOPTR, $32
 
 // func quantizeTiles8BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, dim int, rows int, blocks int) int
 // Requires: AVX, AVX2, F16C, MMX+
-TEXT ·quantizeTiles8BF16AVX2(SB), $256-64
+TEXT ·quantizeTiles8BF16AVX2(SB), $264-64
 	MOVQ  codes+0(FP), AX
 	MOVQ  scales+8(FP), CX
 	MOVQ  minima+16(FP), DX
@@ -5782,6 +5877,13 @@ TEXT ·quantizeTiles8BF16AVX2(SB), $256-64
 	IMULQ R8, R11
 	ADDQ  BX, R10
 	ADDQ  AX, R11
+	MOVQ  rows+40(FP), R9
+	MOVQ  DI, R12
+	IMULQ R9, R12
+	SUBQ  $0x00003000, R12
+	NOTQ  R12
+	SHRQ  $0x3f, R12
+	MOVQ  R12, 256(SP)
 
 tile:
 	MOVQ dim+32(FP), R9
@@ -5964,51 +6066,63 @@ extentDone:
 	MOVQ       AX, R14
 
 row:
+	CMPQ       256(SP), $0x00
+	JNE        wide
 	PREFETCHT0 (R10)
 	PREFETCHT0 (R11)
 	ADDQ       $0x00000040, R10
 	ADDQ       $0x00000020, R11
-	VMOVDQU    (R12), Y9
-	VPSLLD     $0x10, Y9, Y8
-	VPAND      upperHalf<>+0(SB), Y9, Y9
-	VSUBPS     Y0, Y8, Y8
-	VMULPS     Y1, Y8, Y8
-	VCVTPS2DQ  Y8, Y8
-	VSUBPS     Y2, Y9, Y9
-	VMULPS     Y3, Y9, Y9
-	VCVTPS2DQ  Y9, Y9
-	VPACKUSDW  Y9, Y8, Y8
-	VMOVDQU    32(R12), Y10
-	VPSLLD     $0x10, Y10, Y9
-	VPAND      upperHalf<>+0(SB), Y10, Y10
-	VSUBPS     Y4, Y9, Y9
-	VMULPS     Y5, Y9, Y9
-	VCVTPS2DQ  Y9, Y9
-	VSUBPS     Y6, Y10, Y10
-	VMULPS     Y7, Y10, Y10
-	VCVTPS2DQ  Y10, Y10
-	VPACKUSDW  Y10, Y9, Y9
-	VPACKUSWB  Y9, Y8, Y8
-	VPSHUFB    turns<>+0(SB), Y8, Y8
-	VPERMQ     $0xd8, Y8, Y8
-	VMOVDQU    Y8, (R14)
-	ADDQ       DI, R12
-	ADDQ       R8, R14
-	DECQ       R13
-	JNZ        row
-	ADDQ       $0x00000040, BX
-	ADDQ       $0x00000020, AX
-	DECQ       R9
-	JNZ        columns
-	MOVQ       rows+40(FP), R9
-	DECQ       R9
-	MOVQ       R9, R12
-	IMULQ      DI, R12
-	ADDQ       R12, BX
-	IMULQ      R8, R9
-	ADDQ       R9, AX
-	DECQ       SI
-	JNZ        tile
+	JMP        fetched
+
+wide:
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R11)
+	PREFETCHT0 64(R12)
+	ADDQ       $0x00000040, R10
+	ADDQ       $0x00000020, R11
+
+fetched:
+	VMOVDQU   (R12), Y9
+	VPSLLD    $0x10, Y9, Y8
+	VPAND     upperHalf<>+0(SB), Y9, Y9
+	VSUBPS    Y0, Y8, Y8
+	VMULPS    Y1, Y8, Y8
+	VCVTPS2DQ Y8, Y8
+	VSUBPS    Y2, Y9, Y9
+	VMULPS    Y3, Y9, Y9
+	VCVTPS2DQ Y9, Y9
+	VPACKUSDW Y9, Y8, Y8
+	VMOVDQU   32(R12), Y10
+	VPSLLD    $0x10, Y10, Y9
+	VPAND     upperHalf<>+0(SB), Y10, Y10
+	VSUBPS    Y4, Y9, Y9
+	VMULPS    Y5, Y9, Y9
+	VCVTPS2DQ Y9, Y9
+	VSUBPS    Y6, Y10, Y10
+	VMULPS    Y7, Y10, Y10
+	VCVTPS2DQ Y10, Y10
+	VPACKUSDW Y10, Y9, Y9
+	VPACKUSWB Y9, Y8, Y8
+	VPSHUFB   turns<>+0(SB), Y8, Y8
+	VPERMQ    $0xd8, Y8, Y8
+	VMOVDQU   Y8, (R14)
+	ADDQ      DI, R12
+	ADDQ      R8, R14
+	DECQ      R13
+	JNZ       row
+	ADDQ      $0x00000040, BX
+	ADDQ      $0x00000020, AX
+	DECQ      R9
+	JNZ       columns
+	MOVQ      rows+40(FP), R9
+	DECQ      R9
+	MOVQ      R9, R12
+	IMULQ     DI, R12
+	ADDQ      R12, BX
+	IMULQ     R8, R9
+	ADDQ      R9, AX
+	DECQ      SI
+	JNZ       tile
 
 done:
 	MOVQ blocks+48(FP), AX

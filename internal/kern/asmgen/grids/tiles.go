@@ -17,6 +17,7 @@ func (k kernel) quantizeTiles() {
 	blocks := ptr("blocks")
 	grids := AllocLocal(8 * 32) // minima and reciprocals of four vectors
 	w := newTileWalk(k, src, codes)
+	w.findWide()
 
 	Label("tile")
 	w.startTile()
@@ -44,7 +45,7 @@ func (k kernel) quantizeTiles() {
 	in, left = w.startColumns()
 	out := w.codesHere()
 	Label("row")
-	w.fetch()
+	w.fetchWide(Mem{Base: in, Disp: 64})
 	x := k.codes32(Mem{Base: in}, func(i int) (low, inv Op) { return g[2*i], g[2*i+1] })
 	k.finish(x, Mem{Base: out})
 	ADDQ(w.stride, in)
@@ -67,10 +68,14 @@ type tileWalk struct {
 	stride, codeStride Register // from row to row, in bytes
 	columns            Register // left, in blocks of 32
 	ahead, codesAhead  Register // what to fetch, a tile ahead
+	wide               Mem      // of fetchWide
 }
 
+// wideTile is the bytes of a tile from which on it is one that is wide.
+const wideTile = 12 << 10
+
 func newTileWalk(k kernel, src, codes Register) tileWalk {
-	w := tileWalk{k, src, codes, ptr("dim"), GP64(), GP64(), ptr("rows"), ptr("rows")}
+	w := tileWalk{k, src, codes, ptr("dim"), GP64(), GP64(), ptr("rows"), ptr("rows"), Mem{}}
 	MOVQ(w.stride, w.codeStride)
 	SHRQ(Imm([...]uint64{2: 2, 4: 1, 8: 0}[k.bits]), w.codeStride)
 	SHLQ(Imm(1), w.stride)
@@ -87,6 +92,34 @@ func (w tileWalk) fetch() {
 	PREFETCHT0(Mem{Base: w.codesAhead})
 	advance(w.ahead, 64)
 	advance(w.codesAhead, 4*w.bits)
+}
+
+// findWide finds out whether a tile and the next are more than the first-level cache holds well.
+func (w *tileWalk) findWide() {
+	w.wide = AllocLocal(8)
+	rows, t := ptr("rows"), GP64()
+	MOVQ(w.stride, t)
+	IMULQ(rows, t)
+	SUBQ(U32(wideTile), t)
+	NOTQ(t)
+	SHRQ(Imm(63), t)
+	MOVQ(t, w.wide)
+}
+
+// fetchWide is fetch, but of wide tiles what lies ahead goes to the second level, and what follows in
+// the row, at next, to the first. Where values are written it does not pay.
+func (w tileWalk) fetchWide(next Mem) {
+	CMPQ(w.wide, Imm(0))
+	JNE(LabelRef("wide"))
+	w.fetch()
+	JMP(LabelRef("fetched"))
+	Label("wide")
+	PREFETCHT1(Mem{Base: w.ahead})
+	PREFETCHT1(Mem{Base: w.codesAhead})
+	PREFETCHT0(next)
+	advance(w.ahead, 64)
+	advance(w.codesAhead, 4*w.bits)
+	Label("fetched")
 }
 
 func (w tileWalk) startTile() {
