@@ -223,7 +223,7 @@ func (g *grid) decompressGroup(s *gridStream, d kv.DType, row []uint16) bool {
 
 // decompressEven reads what compressEven wrote.
 func (g *grid) decompressEven(s *gridStream, d kv.DType, plane []uint16, step int) bool {
-	if s.around && g.Bits < 8 { // values of 8 bits do not go around the caches
+	if s.around {
 		kern.FetchPages(asBytes(plane))
 	}
 	for len(plane) > 0 {

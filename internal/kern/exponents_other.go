@@ -24,7 +24,7 @@ func countExponents512(_ *uint32, _ *uint16, _, _, _, _ int, _ *uint16) {
 	panic("kern: no vector kernels")
 }
 
-const hasVBMI = false
+const hasVBMI, hasBF16 = false, false
 
 func splitExponentsVBMI(_, _ *byte, _ *uint32, _ *uint16, _ int, _ *byte) uint64 {
 	panic("kern: no vector kernels")

@@ -67,9 +67,12 @@ func DequantizeGroups(bf16, around bool, bits, n int, dst []uint16, codes, scale
 		blocks := min(groups-at, max(8, valuesPerCall/n&^7)) / 8
 		f, c, s, m := &dst[at*n], &codes[at*n/8*bits], &scales[2*at], &minima[2*at]
 		done := 0
-		if around && bits < 8 && n >= 64 && uintptr(unsafe.Pointer(f))%32 == 0 {
+		switch at := uintptr(unsafe.Pointer(f)); {
+		case bf16 && bits == 8 && vbmi() && hasBF16:
+			done = dequantizeGroups512(around && at%64 == 0, f, c, s, m, n, blocks)
+		case around && n >= 64 && at%32 == 0:
 			done = dequantizeGroupsAround(bf16, bits, f, c, s, m, n, blocks)
-		} else {
+		default:
 			done = dequantizeGroups(bf16, bits, f, c, s, m, n, blocks)
 		}
 		at += 8 * done

@@ -3565,3 +3565,150 @@ DATA grids512PlaceAround8BF16AVX512<>+40(SB)/8, $0x1f1b1e1a1d191c18
 DATA grids512PlaceAround8BF16AVX512<>+48(SB)/8, $0x2f2b2e2a2d292c28
 DATA grids512PlaceAround8BF16AVX512<>+56(SB)/8, $0x3f3b3e3a3d393c38
 GLOBL grids512PlaceAround8BF16AVX512<>(SB), RODATA|NOPTR, $64
+
+// func dequantizeGroups8BF16AVX512(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
+// Requires: AVX, AVX512F, F16C
+TEXT ·dequantizeGroups8BF16AVX512(SB), NOSPLIT, $64-56
+	MOVQ dst+0(FP), AX
+	MOVQ codes+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ minima+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ blocks+40(FP), DI
+
+block:
+	VMOVDQU   (DX), X0
+	VMOVDQU   (BX), X1
+	VPMINUW   grids512Top16<>+0(SB), X0, X3
+	VPCMPEQW  X0, X3, X3
+	VPAND     grids512Magnitude16<>+0(SB), X1, X2
+	VPCMPGTW  grids512Top16<>+0(SB), X2, X2
+	VPANDN    X3, X2, X3
+	VPMOVMSKB X3, R8
+	CMPL      R8, $0x0000ffff
+	JNE       done
+	VCVTPH2PS X0, Y0
+	VCVTPH2PS X1, Y1
+	VMOVUPS   Y0, (SP)
+	VMOVUPS   Y1, 32(SP)
+	XORQ      R8, R8
+
+group:
+	VBROADCASTSS (SP)(R8*4), Z3
+	VBROADCASTSS 32(SP)(R8*4), Z4
+	MOVQ         SI, R9
+
+values:
+	VPMOVZXBD (CX), Z2
+	VCVTDQ2PS Z2, Z2
+	VMULPS    Z3, Z2, Z2
+	VADDPS    Z4, Z2, Z2
+	VPMOVZXBD 16(CX), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z3, Z1, Z1
+	VADDPS    Z4, Z1, Z1
+	LONG      $0x4877f262
+	WORD      $0xc272
+	VMOVDQU64 Z0, (AX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x20, R9
+	JNZ       values
+	INCQ      R8
+	CMPQ      R8, $0x08
+	JNE       group
+	ADDQ      $0x00000010, DX
+	ADDQ      $0x00000010, BX
+	DECQ      DI
+	JNZ       block
+
+done:
+	MOVQ blocks+40(FP), AX
+	SUBQ DI, AX
+	MOVQ AX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA grids512Top16<>+0(SB)/8, $0x7bff7bff7bff7bff
+DATA grids512Top16<>+8(SB)/8, $0x7bff7bff7bff7bff
+DATA grids512Top16<>+16(SB)/8, $0x7bff7bff7bff7bff
+DATA grids512Top16<>+24(SB)/8, $0x7bff7bff7bff7bff
+DATA grids512Top16<>+32(SB)/8, $0x7bff7bff7bff7bff
+DATA grids512Top16<>+40(SB)/8, $0x7bff7bff7bff7bff
+DATA grids512Top16<>+48(SB)/8, $0x7bff7bff7bff7bff
+DATA grids512Top16<>+56(SB)/8, $0x7bff7bff7bff7bff
+GLOBL grids512Top16<>(SB), RODATA|NOPTR, $64
+
+DATA grids512Magnitude16<>+0(SB)/8, $0x7fff7fff7fff7fff
+DATA grids512Magnitude16<>+8(SB)/8, $0x7fff7fff7fff7fff
+DATA grids512Magnitude16<>+16(SB)/8, $0x7fff7fff7fff7fff
+DATA grids512Magnitude16<>+24(SB)/8, $0x7fff7fff7fff7fff
+DATA grids512Magnitude16<>+32(SB)/8, $0x7fff7fff7fff7fff
+DATA grids512Magnitude16<>+40(SB)/8, $0x7fff7fff7fff7fff
+DATA grids512Magnitude16<>+48(SB)/8, $0x7fff7fff7fff7fff
+DATA grids512Magnitude16<>+56(SB)/8, $0x7fff7fff7fff7fff
+GLOBL grids512Magnitude16<>(SB), RODATA|NOPTR, $64
+
+// func dequantizeGroupsAround8BF16AVX512(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
+// Requires: AVX, AVX512F, F16C, MMX+
+TEXT ·dequantizeGroupsAround8BF16AVX512(SB), NOSPLIT, $64-56
+	MOVQ dst+0(FP), AX
+	MOVQ codes+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ minima+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ blocks+40(FP), DI
+
+block:
+	VMOVDQU   (DX), X0
+	VMOVDQU   (BX), X1
+	VPMINUW   grids512Top16<>+0(SB), X0, X3
+	VPCMPEQW  X0, X3, X3
+	VPAND     grids512Magnitude16<>+0(SB), X1, X2
+	VPCMPGTW  grids512Top16<>+0(SB), X2, X2
+	VPANDN    X3, X2, X3
+	VPMOVMSKB X3, R8
+	CMPL      R8, $0x0000ffff
+	JNE       done
+	VCVTPH2PS X0, Y0
+	VCVTPH2PS X1, Y1
+	VMOVUPS   Y0, (SP)
+	VMOVUPS   Y1, 32(SP)
+	XORQ      R8, R8
+
+group:
+	VBROADCASTSS (SP)(R8*4), Z3
+	VBROADCASTSS 32(SP)(R8*4), Z4
+	MOVQ         SI, R9
+
+values:
+	VPMOVZXBD (CX), Z2
+	VCVTDQ2PS Z2, Z2
+	VMULPS    Z3, Z2, Z2
+	VADDPS    Z4, Z2, Z2
+	VPMOVZXBD 16(CX), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z3, Z1, Z1
+	VADDPS    Z4, Z1, Z1
+	LONG      $0x4877f262
+	WORD      $0xc272
+	VMOVNTDQ  Z0, (AX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x20, R9
+	JNZ       values
+	INCQ      R8
+	CMPQ      R8, $0x08
+	JNE       group
+	ADDQ      $0x00000010, DX
+	ADDQ      $0x00000010, BX
+	DECQ      DI
+	JNZ       block
+
+done:
+	MOVQ blocks+40(FP), AX
+	SUBQ DI, AX
+	MOVQ AX, ret+48(FP)
+	VZEROUPPER
+	SFENCE
+	RET

@@ -73,3 +73,15 @@ func quantizeGroups8BF16AVX512(codes *byte, scales *byte, minima *byte, src *uin
 //
 //go:noescape
 func quantizeGroupsAround8BF16AVX512(codes *byte, scales *byte, minima *byte, src *uint16, n int, blocks int) int
+
+// dequantizeGroups8BF16AVX512 undoes quantizeGroups, n being a multiple of 32. It stops before a block with a
+// scale or minimum that is none. The processor has to know bfloat16.
+//
+//go:noescape
+func dequantizeGroups8BF16AVX512(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
+
+// dequantizeGroupsAround8BF16AVX512 undoes quantizeGroups, n being a multiple of 32. It stops before a block with a
+// scale or minimum that is none. The processor has to know bfloat16.
+//
+//go:noescape
+func dequantizeGroupsAround8BF16AVX512(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int

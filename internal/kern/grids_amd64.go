@@ -74,16 +74,27 @@ func dequantizeGroups(bf16 bool, bits int, dst *uint16, codes, scales, minima *b
 	return 0
 }
 
+func dequantizeGroups512(around bool, dst *uint16, codes, scales, minima *byte, n, blocks int) int {
+	if around {
+		return dequantizeGroupsAround8BF16AVX512(dst, codes, scales, minima, n, blocks)
+	}
+	return dequantizeGroups8BF16AVX512(dst, codes, scales, minima, n, blocks)
+}
+
 func dequantizeGroupsAround(bf16 bool, bits int, dst *uint16, codes, scales, minima *byte, n, blocks int) int {
 	switch {
 	case bf16 && bits == 2:
 		return dequantizeGroupsAround2BF16AVX2(dst, codes, scales, minima, n, blocks)
 	case bf16 && bits == 4:
 		return dequantizeGroupsAround4BF16AVX2(dst, codes, scales, minima, n, blocks)
+	case bf16 && bits == 8:
+		return dequantizeGroupsAround8BF16AVX2(dst, codes, scales, minima, n, blocks)
 	case bits == 2:
 		return dequantizeGroupsAround2F16AVX2(dst, codes, scales, minima, n, blocks)
 	case bits == 4:
 		return dequantizeGroupsAround4F16AVX2(dst, codes, scales, minima, n, blocks)
+	case bits == 8:
+		return dequantizeGroupsAround8F16AVX2(dst, codes, scales, minima, n, blocks)
 	}
 	return 0
 }

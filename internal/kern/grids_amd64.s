@@ -3242,6 +3242,75 @@ DATA lowest8<>+24(SB)/4, $0x000000ff
 DATA lowest8<>+28(SB)/4, $0x000000ff
 GLOBL lowest8<>(SB), RODATA|NOPTR, $32
 
+// func dequantizeGroupsAround8F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·dequantizeGroupsAround8F16AVX2(SB), NOSPLIT, $64-56
+	MOVQ dst+0(FP), AX
+	MOVQ codes+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ minima+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ blocks+40(FP), DI
+
+block:
+	VMOVDQU   (DX), X0
+	VMOVDQU   (BX), X1
+	VPMINUW   top16<>+0(SB), X0, X3
+	VPCMPEQW  X0, X3, X3
+	VPAND     magnitude16<>+0(SB), X1, X2
+	VPCMPGTW  top16<>+0(SB), X2, X2
+	VPANDN    X3, X2, X3
+	VPMOVMSKB X3, R8
+	CMPL      R8, $0x0000ffff
+	JNE       done
+	VCVTPH2PS X0, Y0
+	VCVTPH2PS X1, Y1
+	VMULPS    top8<>+0(SB), Y0, Y2
+	VADDPS    Y1, Y2, Y2
+	VCMPPS    $0x11, overflow<>+0(SB), Y2, Y2
+	VMOVMSKPS Y2, R8
+	CMPL      R8, $0xff
+	JNE       done
+	VMOVUPS   Y0, (SP)
+	VMOVUPS   Y1, 32(SP)
+	XORQ      R8, R8
+
+group:
+	VBROADCASTSS (SP)(R8*4), Y0
+	VBROADCASTSS 32(SP)(R8*4), Y1
+	MOVQ         SI, R9
+
+values:
+	VPMOVZXBD (CX), Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    Y1, Y2, Y2
+	VCVTPS2PH $0x00, Y2, (AX)
+	VPMOVZXBD 8(CX), Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    Y1, Y2, Y2
+	VCVTPS2PH $0x00, Y2, 16(AX)
+	ADDQ      $0x00000010, CX
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x10, R9
+	JNZ       values
+	INCQ      R8
+	CMPQ      R8, $0x08
+	JNE       group
+	ADDQ      $0x00000010, DX
+	ADDQ      $0x00000010, BX
+	DECQ      DI
+	JNZ       block
+
+done:
+	MOVQ blocks+40(FP), AX
+	SUBQ DI, AX
+	MOVQ AX, ret+48(FP)
+	VZEROUPPER
+	SFENCE
+	RET
+
 // func quantizeGroups2BF16AVX2(codes *byte, scales *byte, minima *byte, src *uint16, n int, blocks int) int
 // Requires: AVX, AVX2, F16C
 TEXT ·quantizeGroups2BF16AVX2(SB), NOSPLIT, $64-56
@@ -6398,6 +6467,79 @@ done:
 	SUBQ SI, AX
 	MOVQ AX, ret+56(FP)
 	VZEROUPPER
+	RET
+
+// func dequantizeGroupsAround8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·dequantizeGroupsAround8BF16AVX2(SB), NOSPLIT, $64-56
+	MOVQ dst+0(FP), AX
+	MOVQ codes+8(FP), CX
+	MOVQ scales+16(FP), DX
+	MOVQ minima+24(FP), BX
+	MOVQ n+32(FP), SI
+	MOVQ blocks+40(FP), DI
+
+block:
+	VMOVDQU   (DX), X0
+	VMOVDQU   (BX), X1
+	VPMINUW   top16<>+0(SB), X0, X3
+	VPCMPEQW  X0, X3, X3
+	VPAND     magnitude16<>+0(SB), X1, X2
+	VPCMPGTW  top16<>+0(SB), X2, X2
+	VPANDN    X3, X2, X3
+	VPMOVMSKB X3, R8
+	CMPL      R8, $0x0000ffff
+	JNE       done
+	VCVTPH2PS X0, Y0
+	VCVTPH2PS X1, Y1
+	VMOVUPS   Y0, (SP)
+	VMOVUPS   Y1, 32(SP)
+	XORQ      R8, R8
+
+group:
+	VBROADCASTSS (SP)(R8*4), Y0
+	VBROADCASTSS 32(SP)(R8*4), Y1
+	MOVQ         SI, R9
+
+values:
+	VPMOVZXBW (CX), Y3
+	VPAND     lowerHalf<>+0(SB), Y3, Y2
+	VPSRLD    $0x10, Y3, Y3
+	VCVTDQ2PS Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VADDPS    Y1, Y2, Y2
+	VCVTDQ2PS Y3, Y3
+	VMULPS    Y0, Y3, Y3
+	VADDPS    Y1, Y3, Y3
+	VPSRLD    $0x10, Y2, Y4
+	VPAND     lowest<>+0(SB), Y4, Y4
+	VPADDD    almostHalf<>+0(SB), Y2, Y2
+	VPADDD    Y4, Y2, Y2
+	VPSRLD    $0x10, Y3, Y4
+	VPAND     lowest<>+0(SB), Y4, Y4
+	VPADDD    almostHalf<>+0(SB), Y3, Y3
+	VPADDD    Y4, Y3, Y3
+	VPSRLD    $0x10, Y2, Y2
+	VPBLENDW  $0xaa, Y3, Y2, Y2
+	VMOVDQU   Y2, (AX)
+	ADDQ      $0x00000010, CX
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x10, R9
+	JNZ       values
+	INCQ      R8
+	CMPQ      R8, $0x08
+	JNE       group
+	ADDQ      $0x00000010, DX
+	ADDQ      $0x00000010, BX
+	DECQ      DI
+	JNZ       block
+
+done:
+	MOVQ blocks+40(FP), AX
+	SUBQ DI, AX
+	MOVQ AX, ret+48(FP)
+	VZEROUPPER
+	SFENCE
 	RET
 
 // func fitRowsAVX2(scales *byte, ends *float32, factor float32, clip float32, top float32) bool

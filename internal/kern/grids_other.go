@@ -20,6 +20,10 @@ func dequantizeGroups(bool, int, *uint16, *byte, *byte, *byte, int, int) int {
 	panic("kern: no vector kernels")
 }
 
+func dequantizeGroups512(bool, *uint16, *byte, *byte, *byte, int, int) int {
+	panic("kern: no vector kernels")
+}
+
 func dequantizeGroupsAround(bool, int, *uint16, *byte, *byte, *byte, int, int) int {
 	panic("kern: no vector kernels")
 }

@@ -104,6 +104,12 @@ func dequantizeGroups8F16AVX2(dst *uint16, codes *byte, scales *byte, minima *by
 //go:noescape
 func dequantizeTiles8F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, dim int, rows int, blocks int) int
 
+// dequantizeGroupsAround8F16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
+// none, or values beyond the type.
+//
+//go:noescape
+func dequantizeGroupsAround8F16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
+
 // quantizeGroups2BF16AVX2 quantises blocks of eight groups of n neighbouring values, n a multiple of 32,
 // and returns how many blocks it did before one whose grid cannot be stored.
 //
@@ -205,6 +211,12 @@ func dequantizeGroups8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *b
 //
 //go:noescape
 func dequantizeTiles8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, dim int, rows int, blocks int) int
+
+// dequantizeGroupsAround8BF16AVX2 undoes quantizeGroups. It stops before a block with a scale or minimum that is
+// none, or values beyond the type.
+//
+//go:noescape
+func dequantizeGroupsAround8BF16AVX2(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 
 // fitRowsAVX2 stores binary16 scales and minima of eight rows for codes up to top, on
 // ends·factor·clip. In place of ends it leaves the minima as they are read back, then

@@ -2,6 +2,8 @@ package kern
 
 import (
 	"bytes"
+	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -82,5 +84,50 @@ func FuzzGroupsAreTheSameAtEveryLevel(f *testing.F) {
 			src[i] = uint16(data[2*i]) | uint16(data[2*i+1])<<8
 		}
 		checkGroups(t, bf16, []int{2, 4, 8}[bits%3], size, src)
+	})
+}
+
+// checkRestored wants of every level what AVX2 makes of codes, for grids of any binary16 patterns.
+func checkRestored(t *testing.T, bits, n, from int, data []byte) {
+	t.Helper()
+	per := n/8*bits + 4
+	count := len(data) / per
+	codes, scales, minima := data[:n/8*bits*count], data[n/8*bits*count:][:2*count], data[len(data)-2*count:]
+	restored := func(l Level, bf16, around bool) (int, []uint16) {
+		defer SetLevel(l)()
+		dst := make([]uint16, n*count+64)[from:][:n*count]
+		groups := DequantizeGroups(bf16, around, bits, n, dst, codes, scales, minima)
+		return groups, dst[:groups*n]
+	}
+	for _, bf16 := range []bool{false, true} {
+		groups, want := restored(AVX2, bf16, false)
+		for _, around := range []bool{false, true} {
+			if got, out := restored(AVX512, bf16, around); got != groups || !slices.Equal(out, want) {
+				t.Fatalf("bf16=%v, %d bits, %d groups of %d from %d, around=%v: %d groups and other values, want %d",
+					bf16, bits, count, n, from, around, got, groups)
+			}
+		}
+	}
+}
+
+func FuzzGroupsComeBackTheSameAtEveryLevel(f *testing.F) {
+	rng := rand.New(rand.NewPCG(4, 8))
+	for seed := range uint8(60) {
+		data := make([]byte, 16*(128+4))
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		for i := 16 * 128; i < len(data); i += 2 { // scales first: small, any, subnormal
+			data[i+1] &= []byte{0x3b, 0x7b, 0}[seed%3]
+			if i >= 16*130 && rng.Uint32()&1 == 0 {
+				data[i+1] |= 0x80
+			}
+		}
+		f.Add(seed, seed, data)
+	}
+	f.Fuzz(func(t *testing.T, n, from uint8, data []byte) {
+		for _, bits := range []int{2, 4, 8} {
+			checkRestored(t, bits, []int{32, 64, 128}[n%3], int(from%33), data)
+		}
 	})
 }

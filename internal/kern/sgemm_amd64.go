@@ -15,6 +15,9 @@ func detect() Level {
 var hasVBMI = cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
 	cpu.X86.HasAVX512VBMI
 
+// hasBF16 says whether the processor rounds to bfloat16 itself.
+var hasBF16 = hasVBMI && cpu.X86.HasAVX512BF16
+
 var hasBMI2 = cpu.X86.HasBMI1 && cpu.X86.HasBMI2
 
 type tileFunc func(dst *float32, ldd int, x *float32, ldx int, b *float32, ldb, step, k int)

@@ -24,10 +24,8 @@ func main() {
 			k.quantizeRows()
 			k.dequantizeGroups()
 			k.dequantizeTiles()
-			if k.bits < 8 { // the others have too much to do to keep up
-				k.around = true
-				k.dequantizeGroups()
-			}
+			k.around = true
+			k.dequantizeGroups()
 		}
 	}
 	rotated.Fit()

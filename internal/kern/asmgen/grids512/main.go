@@ -18,6 +18,8 @@ func main() {
 			}
 		}
 	}
+	dequantizeGroups(kernel{true, 8, false})
+	dequantizeGroups(kernel{true, 8, true})
 	Generate()
 }
 
