@@ -20,7 +20,7 @@ import (
 // binary16 is refused: 5 exponent bits less a 4-bit index can save one bit at most.
 //
 // Departures: the paper's book is made ahead of time and travels out of band; here each layer of K
-// and of V fits one and carries it, ordered by frequency in a sample of up to 32,768 values, ties
+// and of V fits one and carries it, ordered by frequency in a sample of up to 16,384 values, ties
 // by value. The released code bills 56 bits an escape, here it is the paper's 24. A chunk with so
 // many escapes that it would grow is kept raw.
 //
@@ -37,7 +37,7 @@ type splitzip struct{}
 const (
 	zipChunk   = 1024
 	zipBook    = 16
-	zipSample  = 1 << 15 // values that a book is fitted to
+	zipSample  = 1 << 14 // values that a book is fitted to
 	zipRaw     = 0xffff  // in the place of a number of escapes
 	zipPerEsc  = 3       // bytes
 	zipHead    = 2       // bytes before a chunk
