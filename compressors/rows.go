@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"kvgauge/compressors/internal/quant"
 	"kvgauge/compressors/kv"
 )
 
@@ -136,15 +135,6 @@ func growTo[T any](s []T, n int) []T {
 		return make([]T, n)
 	}
 	return s[:n]
-}
-
-// layerMax returns the largest magnitude of one layer of a side, whose values are finite.
-func layerMax(t kv.Tensor, side kv.Side, l int) float32 {
-	most := uint16(0)
-	for h := range t.Heads {
-		most = max(most, quant.AbsMax(t.Plane(side, l, h)))
-	}
-	return t.DType.Float(most)
 }
 
 func putFloat(dst []byte, f float32) {
