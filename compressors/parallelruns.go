@@ -52,19 +52,11 @@ func (c *runwise) AppendSections(dst []Section, head kv.Tensor, payload []byte) 
 // AppendCompress implements Codec.
 func (c *runwise) AppendCompress(dst []byte, src kv.Tensor) ([]byte, error) {
 	base, size := len(dst), c.sizes(src).total()
-	dst = growBy(dst, size)
+	dst = growBytes(dst, size)
 	if !c.call(src, dst[base:], false) {
 		return c.Codec.AppendCompress(dst[:base], src) // for the error
 	}
 	return dst, nil
-}
-
-// growBy returns dst with n more bytes, which hold anything.
-func growBy(dst []byte, n int) []byte {
-	if len(dst)+n <= cap(dst) {
-		return dst[:len(dst)+n]
-	}
-	return append(dst, make([]byte, n)...)
 }
 
 // Decompress implements Codec.

@@ -75,9 +75,7 @@ func (k qjlKeys) decompressVals(w *rowScratch, dim int, scales, codes []byte) bo
 			kern.Values(signs[r*dim:][:len(some)], some, 2, &[16]float32{-step, step})
 		}
 		haar(dim, k.seed+uint64(at/dim)).Inverse(back, signs)
-		for i, x := range back {
-			w.vals[i] += x
-		}
+		kern.Add32(w.vals, back)
 	}
 	return true
 }

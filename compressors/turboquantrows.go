@@ -144,8 +144,6 @@ func (t *turboQuant) addSketch(w *rowScratch, dim int, scales, codes []byte) boo
 	}
 	w.most = growTo(w.most, len(signs))
 	haar(dim, t.seed+1).Inverse(w.most, signs)
-	for i, x := range w.most {
-		w.more[i] += x
-	}
+	kern.Add32(w.more, w.most)
 	return true
 }
