@@ -3579,12 +3579,12 @@ TEXT ·dequantizeGroups8BF16AVX512(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   grids512Top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     grids512Magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  grids512Top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   grids512Const0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     grids512Const1<>+0(SB), X1, X3
+	VPCMPGTW  grids512Const0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -3629,25 +3629,25 @@ done:
 	VZEROUPPER
 	RET
 
-DATA grids512Top16<>+0(SB)/8, $0x7bff7bff7bff7bff
-DATA grids512Top16<>+8(SB)/8, $0x7bff7bff7bff7bff
-DATA grids512Top16<>+16(SB)/8, $0x7bff7bff7bff7bff
-DATA grids512Top16<>+24(SB)/8, $0x7bff7bff7bff7bff
-DATA grids512Top16<>+32(SB)/8, $0x7bff7bff7bff7bff
-DATA grids512Top16<>+40(SB)/8, $0x7bff7bff7bff7bff
-DATA grids512Top16<>+48(SB)/8, $0x7bff7bff7bff7bff
-DATA grids512Top16<>+56(SB)/8, $0x7bff7bff7bff7bff
-GLOBL grids512Top16<>(SB), RODATA|NOPTR, $64
+DATA grids512Const0<>+0(SB)/4, $0x7bff7bff
+DATA grids512Const0<>+4(SB)/4, $0x7bff7bff
+DATA grids512Const0<>+8(SB)/4, $0x7bff7bff
+DATA grids512Const0<>+12(SB)/4, $0x7bff7bff
+DATA grids512Const0<>+16(SB)/4, $0x7bff7bff
+DATA grids512Const0<>+20(SB)/4, $0x7bff7bff
+DATA grids512Const0<>+24(SB)/4, $0x7bff7bff
+DATA grids512Const0<>+28(SB)/4, $0x7bff7bff
+GLOBL grids512Const0<>(SB), RODATA|NOPTR, $32
 
-DATA grids512Magnitude16<>+0(SB)/8, $0x7fff7fff7fff7fff
-DATA grids512Magnitude16<>+8(SB)/8, $0x7fff7fff7fff7fff
-DATA grids512Magnitude16<>+16(SB)/8, $0x7fff7fff7fff7fff
-DATA grids512Magnitude16<>+24(SB)/8, $0x7fff7fff7fff7fff
-DATA grids512Magnitude16<>+32(SB)/8, $0x7fff7fff7fff7fff
-DATA grids512Magnitude16<>+40(SB)/8, $0x7fff7fff7fff7fff
-DATA grids512Magnitude16<>+48(SB)/8, $0x7fff7fff7fff7fff
-DATA grids512Magnitude16<>+56(SB)/8, $0x7fff7fff7fff7fff
-GLOBL grids512Magnitude16<>(SB), RODATA|NOPTR, $64
+DATA grids512Const1<>+0(SB)/4, $0x7fff7fff
+DATA grids512Const1<>+4(SB)/4, $0x7fff7fff
+DATA grids512Const1<>+8(SB)/4, $0x7fff7fff
+DATA grids512Const1<>+12(SB)/4, $0x7fff7fff
+DATA grids512Const1<>+16(SB)/4, $0x7fff7fff
+DATA grids512Const1<>+20(SB)/4, $0x7fff7fff
+DATA grids512Const1<>+24(SB)/4, $0x7fff7fff
+DATA grids512Const1<>+28(SB)/4, $0x7fff7fff
+GLOBL grids512Const1<>(SB), RODATA|NOPTR, $32
 
 // func dequantizeGroupsAround8BF16AVX512(dst *uint16, codes *byte, scales *byte, minima *byte, n int, blocks int) int
 // Requires: AVX, AVX512F, F16C, MMX+
@@ -3662,12 +3662,12 @@ TEXT ·dequantizeGroupsAround8BF16AVX512(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   grids512Top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     grids512Magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  grids512Top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   grids512Const0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     grids512Const1<>+0(SB), X1, X3
+	VPCMPGTW  grids512Const0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0

@@ -796,12 +796,12 @@ TEXT ·dequantizeGroups2F16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -855,25 +855,25 @@ done:
 	VZEROUPPER
 	RET
 
-DATA top16<>+0(SB)/4, $0x7bff7bff
-DATA top16<>+4(SB)/4, $0x7bff7bff
-DATA top16<>+8(SB)/4, $0x7bff7bff
-DATA top16<>+12(SB)/4, $0x7bff7bff
-DATA top16<>+16(SB)/4, $0x7bff7bff
-DATA top16<>+20(SB)/4, $0x7bff7bff
-DATA top16<>+24(SB)/4, $0x7bff7bff
-DATA top16<>+28(SB)/4, $0x7bff7bff
-GLOBL top16<>(SB), RODATA|NOPTR, $32
+DATA gridsConst0<>+0(SB)/4, $0x7bff7bff
+DATA gridsConst0<>+4(SB)/4, $0x7bff7bff
+DATA gridsConst0<>+8(SB)/4, $0x7bff7bff
+DATA gridsConst0<>+12(SB)/4, $0x7bff7bff
+DATA gridsConst0<>+16(SB)/4, $0x7bff7bff
+DATA gridsConst0<>+20(SB)/4, $0x7bff7bff
+DATA gridsConst0<>+24(SB)/4, $0x7bff7bff
+DATA gridsConst0<>+28(SB)/4, $0x7bff7bff
+GLOBL gridsConst0<>(SB), RODATA|NOPTR, $32
 
-DATA magnitude16<>+0(SB)/4, $0x7fff7fff
-DATA magnitude16<>+4(SB)/4, $0x7fff7fff
-DATA magnitude16<>+8(SB)/4, $0x7fff7fff
-DATA magnitude16<>+12(SB)/4, $0x7fff7fff
-DATA magnitude16<>+16(SB)/4, $0x7fff7fff
-DATA magnitude16<>+20(SB)/4, $0x7fff7fff
-DATA magnitude16<>+24(SB)/4, $0x7fff7fff
-DATA magnitude16<>+28(SB)/4, $0x7fff7fff
-GLOBL magnitude16<>(SB), RODATA|NOPTR, $32
+DATA gridsConst1<>+0(SB)/4, $0x7fff7fff
+DATA gridsConst1<>+4(SB)/4, $0x7fff7fff
+DATA gridsConst1<>+8(SB)/4, $0x7fff7fff
+DATA gridsConst1<>+12(SB)/4, $0x7fff7fff
+DATA gridsConst1<>+16(SB)/4, $0x7fff7fff
+DATA gridsConst1<>+20(SB)/4, $0x7fff7fff
+DATA gridsConst1<>+24(SB)/4, $0x7fff7fff
+DATA gridsConst1<>+28(SB)/4, $0x7fff7fff
+GLOBL gridsConst1<>(SB), RODATA|NOPTR, $32
 
 DATA ramp4<>+0(SB)/4, $0x00000000
 DATA ramp4<>+4(SB)/4, $0x3f800000
@@ -931,10 +931,10 @@ tile:
 columns:
 	VMOVDQU      (DX), Y0
 	VMOVDQU      (BX), Y1
-	VPMINUW      top16<>+0(SB), Y0, Y2
+	VPMINUW      gridsConst0<>+0(SB), Y0, Y2
 	VPCMPEQW     Y0, Y2, Y2
-	VPAND        magnitude16<>+0(SB), Y1, Y3
-	VPCMPGTW     top16<>+0(SB), Y3, Y3
+	VPAND        gridsConst1<>+0(SB), Y1, Y3
+	VPCMPGTW     gridsConst0<>+0(SB), Y3, Y3
 	VPANDN       Y2, Y3, Y2
 	VPMOVMSKB    Y2, R12
 	CMPL         R12, $0xffffffff
@@ -959,10 +959,10 @@ columns:
 	JNE          done
 	VMOVDQU      32(DX), Y4
 	VMOVDQU      32(BX), Y5
-	VPMINUW      top16<>+0(SB), Y4, Y6
+	VPMINUW      gridsConst0<>+0(SB), Y4, Y6
 	VPCMPEQW     Y4, Y6, Y6
-	VPAND        magnitude16<>+0(SB), Y5, Y7
-	VPCMPGTW     top16<>+0(SB), Y7, Y7
+	VPAND        gridsConst1<>+0(SB), Y5, Y7
+	VPCMPGTW     gridsConst0<>+0(SB), Y7, Y7
 	VPANDN       Y6, Y7, Y6
 	VPMOVMSKB    Y6, R12
 	CMPL         R12, $0xffffffff
@@ -1090,12 +1090,12 @@ TEXT ·dequantizeGroupsAround2F16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -1891,12 +1891,12 @@ TEXT ·dequantizeGroups4F16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -2072,10 +2072,10 @@ tile:
 columns:
 	VMOVDQU      (DX), Y0
 	VMOVDQU      (BX), Y1
-	VPMINUW      top16<>+0(SB), Y0, Y2
+	VPMINUW      gridsConst0<>+0(SB), Y0, Y2
 	VPCMPEQW     Y0, Y2, Y2
-	VPAND        magnitude16<>+0(SB), Y1, Y3
-	VPCMPGTW     top16<>+0(SB), Y3, Y3
+	VPAND        gridsConst1<>+0(SB), Y1, Y3
+	VPCMPGTW     gridsConst0<>+0(SB), Y3, Y3
 	VPANDN       Y2, Y3, Y2
 	VPMOVMSKB    Y2, R12
 	CMPL         R12, $0xffffffff
@@ -2100,10 +2100,10 @@ columns:
 	JNE          done
 	VMOVDQU      32(DX), Y4
 	VMOVDQU      32(BX), Y5
-	VPMINUW      top16<>+0(SB), Y4, Y6
+	VPMINUW      gridsConst0<>+0(SB), Y4, Y6
 	VPCMPEQW     Y4, Y6, Y6
-	VPAND        magnitude16<>+0(SB), Y5, Y7
-	VPCMPGTW     top16<>+0(SB), Y7, Y7
+	VPAND        gridsConst1<>+0(SB), Y5, Y7
+	VPCMPGTW     gridsConst0<>+0(SB), Y7, Y7
 	VPANDN       Y6, Y7, Y6
 	VPMOVMSKB    Y6, R12
 	CMPL         R12, $0xffffffff
@@ -2223,12 +2223,12 @@ TEXT ·dequantizeGroupsAround4F16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -3041,12 +3041,12 @@ TEXT ·dequantizeGroups8F16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -3122,10 +3122,10 @@ tile:
 columns:
 	VMOVDQU      (DX), Y0
 	VMOVDQU      (BX), Y1
-	VPMINUW      top16<>+0(SB), Y0, Y2
+	VPMINUW      gridsConst0<>+0(SB), Y0, Y2
 	VPCMPEQW     Y0, Y2, Y2
-	VPAND        magnitude16<>+0(SB), Y1, Y3
-	VPCMPGTW     top16<>+0(SB), Y3, Y3
+	VPAND        gridsConst1<>+0(SB), Y1, Y3
+	VPCMPGTW     gridsConst0<>+0(SB), Y3, Y3
 	VPANDN       Y2, Y3, Y2
 	VPMOVMSKB    Y2, R12
 	CMPL         R12, $0xffffffff
@@ -3150,10 +3150,10 @@ columns:
 	JNE          done
 	VMOVDQU      32(DX), Y4
 	VMOVDQU      32(BX), Y5
-	VPMINUW      top16<>+0(SB), Y4, Y6
+	VPMINUW      gridsConst0<>+0(SB), Y4, Y6
 	VPCMPEQW     Y4, Y6, Y6
-	VPAND        magnitude16<>+0(SB), Y5, Y7
-	VPCMPGTW     top16<>+0(SB), Y7, Y7
+	VPAND        gridsConst1<>+0(SB), Y5, Y7
+	VPCMPGTW     gridsConst0<>+0(SB), Y7, Y7
 	VPANDN       Y6, Y7, Y6
 	VPMOVMSKB    Y6, R12
 	CMPL         R12, $0xffffffff
@@ -3255,12 +3255,12 @@ TEXT ·dequantizeGroupsAround8F16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -4077,12 +4077,12 @@ TEXT ·dequantizeGroups2BF16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -4179,10 +4179,10 @@ tile:
 columns:
 	VMOVDQU      (DX), Y0
 	VMOVDQU      (BX), Y1
-	VPMINUW      top16<>+0(SB), Y0, Y2
+	VPMINUW      gridsConst0<>+0(SB), Y0, Y2
 	VPCMPEQW     Y0, Y2, Y2
-	VPAND        magnitude16<>+0(SB), Y1, Y3
-	VPCMPGTW     top16<>+0(SB), Y3, Y3
+	VPAND        gridsConst1<>+0(SB), Y1, Y3
+	VPCMPGTW     gridsConst0<>+0(SB), Y3, Y3
 	VPANDN       Y2, Y3, Y2
 	VPMOVMSKB    Y2, R12
 	CMPL         R12, $0xffffffff
@@ -4199,10 +4199,10 @@ columns:
 	VCVTPH2PS    X1, Y1
 	VMOVDQU      32(DX), Y4
 	VMOVDQU      32(BX), Y5
-	VPMINUW      top16<>+0(SB), Y4, Y6
+	VPMINUW      gridsConst0<>+0(SB), Y4, Y6
 	VPCMPEQW     Y4, Y6, Y6
-	VPAND        magnitude16<>+0(SB), Y5, Y7
-	VPCMPGTW     top16<>+0(SB), Y7, Y7
+	VPAND        gridsConst1<>+0(SB), Y5, Y7
+	VPCMPGTW     gridsConst0<>+0(SB), Y7, Y7
 	VPANDN       Y6, Y7, Y6
 	VPMOVMSKB    Y6, R12
 	CMPL         R12, $0xffffffff
@@ -4320,12 +4320,12 @@ TEXT ·dequantizeGroupsAround2BF16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -5127,12 +5127,12 @@ TEXT ·dequantizeGroups4BF16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -5282,10 +5282,10 @@ tile:
 columns:
 	VMOVDQU      (DX), Y0
 	VMOVDQU      (BX), Y1
-	VPMINUW      top16<>+0(SB), Y0, Y2
+	VPMINUW      gridsConst0<>+0(SB), Y0, Y2
 	VPCMPEQW     Y0, Y2, Y2
-	VPAND        magnitude16<>+0(SB), Y1, Y3
-	VPCMPGTW     top16<>+0(SB), Y3, Y3
+	VPAND        gridsConst1<>+0(SB), Y1, Y3
+	VPCMPGTW     gridsConst0<>+0(SB), Y3, Y3
 	VPANDN       Y2, Y3, Y2
 	VPMOVMSKB    Y2, R12
 	CMPL         R12, $0xffffffff
@@ -5302,10 +5302,10 @@ columns:
 	VCVTPH2PS    X1, Y1
 	VMOVDQU      32(DX), Y4
 	VMOVDQU      32(BX), Y5
-	VPMINUW      top16<>+0(SB), Y4, Y6
+	VPMINUW      gridsConst0<>+0(SB), Y4, Y6
 	VPCMPEQW     Y4, Y6, Y6
-	VPAND        magnitude16<>+0(SB), Y5, Y7
-	VPCMPGTW     top16<>+0(SB), Y7, Y7
+	VPAND        gridsConst1<>+0(SB), Y5, Y7
+	VPCMPGTW     gridsConst0<>+0(SB), Y7, Y7
 	VPANDN       Y6, Y7, Y6
 	VPMOVMSKB    Y6, R12
 	CMPL         R12, $0xffffffff
@@ -5409,12 +5409,12 @@ TEXT ·dequantizeGroupsAround4BF16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -6260,12 +6260,12 @@ TEXT ·dequantizeGroups8BF16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -6355,10 +6355,10 @@ tile:
 columns:
 	VMOVDQU      (DX), Y0
 	VMOVDQU      (BX), Y1
-	VPMINUW      top16<>+0(SB), Y0, Y2
+	VPMINUW      gridsConst0<>+0(SB), Y0, Y2
 	VPCMPEQW     Y0, Y2, Y2
-	VPAND        magnitude16<>+0(SB), Y1, Y3
-	VPCMPGTW     top16<>+0(SB), Y3, Y3
+	VPAND        gridsConst1<>+0(SB), Y1, Y3
+	VPCMPGTW     gridsConst0<>+0(SB), Y3, Y3
 	VPANDN       Y2, Y3, Y2
 	VPMOVMSKB    Y2, R12
 	CMPL         R12, $0xffffffff
@@ -6375,10 +6375,10 @@ columns:
 	VCVTPH2PS    X1, Y1
 	VMOVDQU      32(DX), Y4
 	VMOVDQU      32(BX), Y5
-	VPMINUW      top16<>+0(SB), Y4, Y6
+	VPMINUW      gridsConst0<>+0(SB), Y4, Y6
 	VPCMPEQW     Y4, Y6, Y6
-	VPAND        magnitude16<>+0(SB), Y5, Y7
-	VPCMPGTW     top16<>+0(SB), Y7, Y7
+	VPAND        gridsConst1<>+0(SB), Y5, Y7
+	VPCMPGTW     gridsConst0<>+0(SB), Y7, Y7
 	VPANDN       Y6, Y7, Y6
 	VPMOVMSKB    Y6, R12
 	CMPL         R12, $0xffffffff
@@ -6482,12 +6482,12 @@ TEXT ·dequantizeGroupsAround8BF16AVX2(SB), NOSPLIT, $64-56
 block:
 	VMOVDQU   (DX), X0
 	VMOVDQU   (BX), X1
-	VPMINUW   top16<>+0(SB), X0, X3
-	VPCMPEQW  X0, X3, X3
-	VPAND     magnitude16<>+0(SB), X1, X2
-	VPCMPGTW  top16<>+0(SB), X2, X2
-	VPANDN    X3, X2, X3
-	VPMOVMSKB X3, R8
+	VPMINUW   gridsConst0<>+0(SB), X0, X2
+	VPCMPEQW  X0, X2, X2
+	VPAND     gridsConst1<>+0(SB), X1, X3
+	VPCMPGTW  gridsConst0<>+0(SB), X3, X3
+	VPANDN    X2, X3, X2
+	VPMOVMSKB X2, R8
 	CMPL      R8, $0x0000ffff
 	JNE       done
 	VCVTPH2PS X0, Y0
@@ -6560,12 +6560,12 @@ TEXT ·fitRowsAVX2(SB), NOSPLIT, $0-33
 	VSUBPS       Y0, Y1, Y1
 	VBROADCASTSS top+24(FP), Y3
 	VDIVPS       Y3, Y1, Y1
-	VANDPS       gridsConst1<>+0(SB), Y0, Y3
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y0, Y3
+	VCMPPS       $0x11, gridsConst2<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y2, Y2
-	VCMPPS       $0x11, gridsConst0<>+0(SB), Y1, Y3
+	VCMPPS       $0x11, gridsConst2<>+0(SB), Y1, Y3
 	VANDPS       Y3, Y2, Y2
-	VMAXPS       gridsConst2<>+0(SB), Y1, Y1
+	VMAXPS       gridsConst4<>+0(SB), Y1, Y1
 	VCVTPS2PH    $0x00, Y1, X1
 	VCVTPS2PH    $0x00, Y0, X0
 	VPUNPCKLWD   X0, X1, X3
@@ -6574,7 +6574,7 @@ TEXT ·fitRowsAVX2(SB), NOSPLIT, $0-33
 	VMOVDQU      X3, 16(CX)
 	VCVTPH2PS    X0, Y0
 	VCVTPH2PS    X1, Y1
-	VMOVUPS      gridsConst3<>+0(SB), Y3
+	VMOVUPS      gridsConst5<>+0(SB), Y3
 	VDIVPS       Y1, Y3, Y3
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y3, 32(AX)
@@ -6585,45 +6585,45 @@ TEXT ·fitRowsAVX2(SB), NOSPLIT, $0-33
 	VZEROUPPER
 	RET
 
-DATA gridsConst0<>+0(SB)/4, $0x477ff000
-DATA gridsConst0<>+4(SB)/4, $0x477ff000
-DATA gridsConst0<>+8(SB)/4, $0x477ff000
-DATA gridsConst0<>+12(SB)/4, $0x477ff000
-DATA gridsConst0<>+16(SB)/4, $0x477ff000
-DATA gridsConst0<>+20(SB)/4, $0x477ff000
-DATA gridsConst0<>+24(SB)/4, $0x477ff000
-DATA gridsConst0<>+28(SB)/4, $0x477ff000
-GLOBL gridsConst0<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst1<>+0(SB)/4, $0x7fffffff
-DATA gridsConst1<>+4(SB)/4, $0x7fffffff
-DATA gridsConst1<>+8(SB)/4, $0x7fffffff
-DATA gridsConst1<>+12(SB)/4, $0x7fffffff
-DATA gridsConst1<>+16(SB)/4, $0x7fffffff
-DATA gridsConst1<>+20(SB)/4, $0x7fffffff
-DATA gridsConst1<>+24(SB)/4, $0x7fffffff
-DATA gridsConst1<>+28(SB)/4, $0x7fffffff
-GLOBL gridsConst1<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst2<>+0(SB)/4, $0x33800000
-DATA gridsConst2<>+4(SB)/4, $0x33800000
-DATA gridsConst2<>+8(SB)/4, $0x33800000
-DATA gridsConst2<>+12(SB)/4, $0x33800000
-DATA gridsConst2<>+16(SB)/4, $0x33800000
-DATA gridsConst2<>+20(SB)/4, $0x33800000
-DATA gridsConst2<>+24(SB)/4, $0x33800000
-DATA gridsConst2<>+28(SB)/4, $0x33800000
+DATA gridsConst2<>+0(SB)/4, $0x477ff000
+DATA gridsConst2<>+4(SB)/4, $0x477ff000
+DATA gridsConst2<>+8(SB)/4, $0x477ff000
+DATA gridsConst2<>+12(SB)/4, $0x477ff000
+DATA gridsConst2<>+16(SB)/4, $0x477ff000
+DATA gridsConst2<>+20(SB)/4, $0x477ff000
+DATA gridsConst2<>+24(SB)/4, $0x477ff000
+DATA gridsConst2<>+28(SB)/4, $0x477ff000
 GLOBL gridsConst2<>(SB), RODATA|NOPTR, $32
 
-DATA gridsConst3<>+0(SB)/4, $0x3f800000
-DATA gridsConst3<>+4(SB)/4, $0x3f800000
-DATA gridsConst3<>+8(SB)/4, $0x3f800000
-DATA gridsConst3<>+12(SB)/4, $0x3f800000
-DATA gridsConst3<>+16(SB)/4, $0x3f800000
-DATA gridsConst3<>+20(SB)/4, $0x3f800000
-DATA gridsConst3<>+24(SB)/4, $0x3f800000
-DATA gridsConst3<>+28(SB)/4, $0x3f800000
+DATA gridsConst3<>+0(SB)/4, $0x7fffffff
+DATA gridsConst3<>+4(SB)/4, $0x7fffffff
+DATA gridsConst3<>+8(SB)/4, $0x7fffffff
+DATA gridsConst3<>+12(SB)/4, $0x7fffffff
+DATA gridsConst3<>+16(SB)/4, $0x7fffffff
+DATA gridsConst3<>+20(SB)/4, $0x7fffffff
+DATA gridsConst3<>+24(SB)/4, $0x7fffffff
+DATA gridsConst3<>+28(SB)/4, $0x7fffffff
 GLOBL gridsConst3<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst4<>+0(SB)/4, $0x33800000
+DATA gridsConst4<>+4(SB)/4, $0x33800000
+DATA gridsConst4<>+8(SB)/4, $0x33800000
+DATA gridsConst4<>+12(SB)/4, $0x33800000
+DATA gridsConst4<>+16(SB)/4, $0x33800000
+DATA gridsConst4<>+20(SB)/4, $0x33800000
+DATA gridsConst4<>+24(SB)/4, $0x33800000
+DATA gridsConst4<>+28(SB)/4, $0x33800000
+GLOBL gridsConst4<>(SB), RODATA|NOPTR, $32
+
+DATA gridsConst5<>+0(SB)/4, $0x3f800000
+DATA gridsConst5<>+4(SB)/4, $0x3f800000
+DATA gridsConst5<>+8(SB)/4, $0x3f800000
+DATA gridsConst5<>+12(SB)/4, $0x3f800000
+DATA gridsConst5<>+16(SB)/4, $0x3f800000
+DATA gridsConst5<>+20(SB)/4, $0x3f800000
+DATA gridsConst5<>+24(SB)/4, $0x3f800000
+DATA gridsConst5<>+28(SB)/4, $0x3f800000
+GLOBL gridsConst5<>(SB), RODATA|NOPTR, $32
 
 // func hadamard64AVX2(v *float32, before *float32, after *float32, rows int)
 // Requires: AVX, AVX2, FMA3
@@ -7017,17 +7017,17 @@ GLOBL signs<>(SB), RODATA|NOPTR, $32
 TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -7038,12 +7038,12 @@ TEXT ·rotateCodesBack2F16x64AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -7161,34 +7161,14 @@ bad:
 	VZEROUPPER
 	RET
 
-DATA gridsConst4<>+0(SB)/4, $0x0000ffff
-DATA gridsConst4<>+4(SB)/4, $0x0000ffff
-DATA gridsConst4<>+8(SB)/4, $0x0000ffff
-DATA gridsConst4<>+12(SB)/4, $0x0000ffff
-DATA gridsConst4<>+16(SB)/4, $0x0000ffff
-DATA gridsConst4<>+20(SB)/4, $0x0000ffff
-DATA gridsConst4<>+24(SB)/4, $0x0000ffff
-DATA gridsConst4<>+28(SB)/4, $0x0000ffff
-GLOBL gridsConst4<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst5<>+0(SB)/4, $0x7bff7bff
-DATA gridsConst5<>+4(SB)/4, $0x7bff7bff
-DATA gridsConst5<>+8(SB)/4, $0x7bff7bff
-DATA gridsConst5<>+12(SB)/4, $0x7bff7bff
-DATA gridsConst5<>+16(SB)/4, $0x7bff7bff
-DATA gridsConst5<>+20(SB)/4, $0x7bff7bff
-DATA gridsConst5<>+24(SB)/4, $0x7bff7bff
-DATA gridsConst5<>+28(SB)/4, $0x7bff7bff
-GLOBL gridsConst5<>(SB), RODATA|NOPTR, $32
-
-DATA gridsConst6<>+0(SB)/4, $0x7fff7fff
-DATA gridsConst6<>+4(SB)/4, $0x7fff7fff
-DATA gridsConst6<>+8(SB)/4, $0x7fff7fff
-DATA gridsConst6<>+12(SB)/4, $0x7fff7fff
-DATA gridsConst6<>+16(SB)/4, $0x7fff7fff
-DATA gridsConst6<>+20(SB)/4, $0x7fff7fff
-DATA gridsConst6<>+24(SB)/4, $0x7fff7fff
-DATA gridsConst6<>+28(SB)/4, $0x7fff7fff
+DATA gridsConst6<>+0(SB)/4, $0x0000ffff
+DATA gridsConst6<>+4(SB)/4, $0x0000ffff
+DATA gridsConst6<>+8(SB)/4, $0x0000ffff
+DATA gridsConst6<>+12(SB)/4, $0x0000ffff
+DATA gridsConst6<>+16(SB)/4, $0x0000ffff
+DATA gridsConst6<>+20(SB)/4, $0x0000ffff
+DATA gridsConst6<>+24(SB)/4, $0x0000ffff
+DATA gridsConst6<>+28(SB)/4, $0x0000ffff
 GLOBL gridsConst6<>(SB), RODATA|NOPTR, $32
 
 DATA gridsConst7<>+0(SB)/4, $0x42800000
@@ -7286,17 +7266,17 @@ GLOBL gridsConst15<>(SB), RODATA|NOPTR, $32
 TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -7307,12 +7287,12 @@ TEXT ·rotateCodesBack4F16x64AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -7475,17 +7455,17 @@ GLOBL gridsConst19<>(SB), RODATA|NOPTR, $32
 TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -7496,12 +7476,12 @@ TEXT ·rotateCodesBack8F16x64AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -7860,17 +7840,17 @@ bad:
 TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -7881,12 +7861,12 @@ TEXT ·rotateCodesBack2BF16x64AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -8073,17 +8053,17 @@ GLOBL gridsConst23<>(SB), RODATA|NOPTR, $32
 TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -8094,12 +8074,12 @@ TEXT ·rotateCodesBack4BF16x64AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -8266,17 +8246,17 @@ bad:
 TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -8287,12 +8267,12 @@ TEXT ·rotateCodesBack8BF16x64AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -9095,17 +9075,17 @@ bad:
 TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -9116,12 +9096,12 @@ TEXT ·rotateCodesBack2F16x128AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -9350,17 +9330,17 @@ GLOBL gridsConst25<>(SB), RODATA|NOPTR, $32
 TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -9371,12 +9351,12 @@ TEXT ·rotateCodesBack4F16x128AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -9597,17 +9577,17 @@ GLOBL gridsConst26<>(SB), RODATA|NOPTR, $32
 TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -9618,12 +9598,12 @@ TEXT ·rotateCodesBack8F16x128AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -10196,17 +10176,17 @@ bad:
 TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -10217,12 +10197,12 @@ TEXT ·rotateCodesBack2BF16x128AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst8<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -10519,17 +10499,17 @@ bad:
 TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -10540,12 +10520,12 @@ TEXT ·rotateCodesBack4BF16x128AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst16<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff
@@ -10844,17 +10824,17 @@ bad:
 TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
 	MOVQ         scales+16(FP), AX
 	VMOVDQU      (AX), Y0
-	VPAND        gridsConst4<>+0(SB), Y0, Y1
+	VPAND        gridsConst6<>+0(SB), Y0, Y1
 	VPSRLD       $0x10, Y0, Y0
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      gridsConst5<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        gridsConst6<>+0(SB), X2, X0
-	VPCMPGTW     gridsConst5<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      gridsConst0<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        gridsConst1<>+0(SB), X2, X3
+	VPCMPGTW     gridsConst0<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -10865,12 +10845,12 @@ TEXT ·rotateCodesBack8BF16x128AVX2(SB), NOSPLIT, $64-49
 	VMOVUPS      Y4, 32(SP)
 	VMULPS       gridsConst20<>+0(SB), Y1, Y4
 	VADDPS       Y3, Y4, Y4
-	VANDPS       gridsConst1<>+0(SB), Y4, Y4
+	VANDPS       gridsConst3<>+0(SB), Y4, Y4
 	VCMPPS       $0x11, Y0, Y4, Y4
 	VMOVMSKPS    Y4, AX
 	CMPL         AX, $0xff
 	JNE          bad
-	VANDPS       gridsConst1<>+0(SB), Y3, Y3
+	VANDPS       gridsConst3<>+0(SB), Y3, Y3
 	VCMPPS       $0x11, Y0, Y3, Y3
 	VMOVMSKPS    Y3, AX
 	CMPL         AX, $0xff

@@ -3297,12 +3297,12 @@ TEXT ·rotateCodesBack2BF16x64AVX512(SB), NOSPLIT, $64-49
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      hadamard512Const2<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        hadamard512Const3<>+0(SB), X2, X0
-	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      hadamard512Const2<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        hadamard512Const3<>+0(SB), X2, X3
+	VPCMPGTW     hadamard512Const2<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -3748,12 +3748,12 @@ TEXT ·rotateCodesBack2BF16x128AVX512(SB), NOSPLIT, $64-49
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      hadamard512Const2<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        hadamard512Const3<>+0(SB), X2, X0
-	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      hadamard512Const2<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        hadamard512Const3<>+0(SB), X2, X3
+	VPCMPGTW     hadamard512Const2<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -4458,12 +4458,12 @@ TEXT ·rotateCodesBack4BF16x64AVX512(SB), NOSPLIT, $64-49
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      hadamard512Const2<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        hadamard512Const3<>+0(SB), X2, X0
-	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      hadamard512Const2<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        hadamard512Const3<>+0(SB), X2, X3
+	VPCMPGTW     hadamard512Const2<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -4789,12 +4789,12 @@ TEXT ·rotateCodesBack4BF16x128AVX512(SB), NOSPLIT, $64-49
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      hadamard512Const2<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        hadamard512Const3<>+0(SB), X2, X0
-	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      hadamard512Const2<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        hadamard512Const3<>+0(SB), X2, X3
+	VPCMPGTW     hadamard512Const2<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -5492,12 +5492,12 @@ TEXT ·rotateCodesBack8BF16x64AVX512(SB), NOSPLIT, $64-49
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      hadamard512Const2<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        hadamard512Const3<>+0(SB), X2, X0
-	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      hadamard512Const2<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        hadamard512Const3<>+0(SB), X2, X3
+	VPCMPGTW     hadamard512Const2<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0
@@ -5801,12 +5801,12 @@ TEXT ·rotateCodesBack8BF16x128AVX512(SB), NOSPLIT, $64-49
 	VPACKUSDW    Y0, Y1, Y1
 	VPERMQ       $0xd8, Y1, Y1
 	VEXTRACTI128 $0x01, Y1, X2
-	VPMINUW      hadamard512Const2<>+0(SB), X1, X3
-	VPCMPEQW     X1, X3, X3
-	VPAND        hadamard512Const3<>+0(SB), X2, X0
-	VPCMPGTW     hadamard512Const2<>+0(SB), X0, X0
-	VPANDN       X3, X0, X3
-	VPMOVMSKB    X3, AX
+	VPMINUW      hadamard512Const2<>+0(SB), X1, X0
+	VPCMPEQW     X1, X0, X0
+	VPAND        hadamard512Const3<>+0(SB), X2, X3
+	VPCMPGTW     hadamard512Const2<>+0(SB), X3, X3
+	VPANDN       X0, X3, X0
+	VPMOVMSKB    X0, AX
 	CMPL         AX, $0x0000ffff
 	JNE          bad
 	VBROADCASTSS limit+40(FP), Y0

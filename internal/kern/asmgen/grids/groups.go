@@ -6,6 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	common "kvgauge/internal/kern/asmgen/lanes"
 )
 
 // quantizeGroups takes eight groups at a time, so that reductions and divisions are of vectors.
@@ -232,19 +234,10 @@ func (k kernel) dequantizeGroups() {
 
 // loadGrids leaves eight scales and minima as float32 in the frame, or jumps to done.
 func (k kernel) loadGrids(scales, minima, frame Mem) {
-	s, m, t, good := XMM(), XMM(), XMM(), XMM()
+	s, m := XMM(), XMM()
 	VMOVDQU(scales, s)
 	VMOVDQU(minima, m)
-	top := data("top16", 0x7bff7bff)
-	VPMINUW(top, s, good)
-	VPCMPEQW(s, good, good)
-	VPAND(data("magnitude16", 0x7fff7fff), m, t)
-	VPCMPGTW(top, t, t)
-	VPANDN(good, t, good)
-	r := GP32()
-	VPMOVMSKB(good, r)
-	CMPL(r, U32(0xffff))
-	JNE(LabelRef("done"))
+	common.UnlessNumbers(s, m, "done")
 	scale, low := YMM(), YMM()
 	VCVTPH2PS(s, scale)
 	VCVTPH2PS(m, low)

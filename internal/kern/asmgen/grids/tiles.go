@@ -4,6 +4,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	common "kvgauge/internal/kern/asmgen/lanes"
 )
 
 // quantizeTiles takes 32 channels at a time, so that grids lie in the lanes in which values do.
@@ -231,7 +233,7 @@ func (k kernel) dequantizeTiles() {
 	var scale, low [4]VecVirtual
 	for i := range 2 {
 		s, m := load(Mem{Base: scales, Disp: 32 * i}), load(Mem{Base: minima, Disp: 32 * i})
-		k.unlessNumbers(s, m)
+		common.UnlessNumbers(s, m, "done")
 		scale[2*i], scale[2*i+1] = k.widenGrids(s)
 		low[2*i], low[2*i+1] = k.widenGrids(m)
 		k.unlessFits(scale[2*i], low[2*i])
@@ -265,21 +267,6 @@ func (k kernel) dequantizeTiles() {
 	JNZ(LabelRef("tile"))
 	Label("done")
 	k.returnDone(blocks)
-}
-
-// unlessNumbers jumps to done unless all sixteen scales and minima are what the quantiser writes.
-func (k kernel) unlessNumbers(s, m VecVirtual) {
-	good, t := YMM(), YMM()
-	top := data("top16", 0x7bff7bff)
-	VPMINUW(top, s, good)
-	VPCMPEQW(s, good, good)
-	VPAND(data("magnitude16", 0x7fff7fff), m, t)
-	VPCMPGTW(top, t, t)
-	VPANDN(good, t, good)
-	r := GP32()
-	VPMOVMSKB(good, r)
-	CMPL(r, U32(0xffffffff))
-	JNE(LabelRef("done"))
 }
 
 // widenGrids widens sixteen binary16, in the order in which spread has the codes.

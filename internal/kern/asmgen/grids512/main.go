@@ -8,9 +8,12 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"kvgauge/internal/kern/asmgen/lanes"
 )
 
 func main() {
+	lanes.Prefix = "grids512"
 	for _, bf16 := range []bool{false, true} {
 		for _, bits := range []int{2, 4, 8} {
 			for _, around := range []bool{false, true} {

@@ -5,6 +5,8 @@ import (
 	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"kvgauge/internal/kern/asmgen/lanes"
 )
 
 // dequantizeGroups undoes quantizeGroups of eight bits and bfloat16, which the processor rounds to
@@ -74,19 +76,10 @@ func roundToBF16() {
 
 // loadGrids leaves eight scales and minima as float32 in the frame, or jumps to done.
 func loadGrids(scales, minima, frame Mem) {
-	s, m, t, good := XMM(), XMM(), XMM(), XMM()
+	s, m := XMM(), XMM()
 	VMOVDQU(scales, s)
 	VMOVDQU(minima, m)
-	top := dword("Top16", 0x7bff7bff)
-	VPMINUW(top, s, good)
-	VPCMPEQW(s, good, good)
-	VPAND(dword("Magnitude16", 0x7fff7fff), m, t)
-	VPCMPGTW(top, t, t)
-	VPANDN(good, t, good)
-	r := GP32()
-	VPMOVMSKB(good, r)
-	CMPL(r, U32(0xffff))
-	JNE(LabelRef("done"))
+	lanes.UnlessNumbers(s, m, "done")
 	scale, low := YMM(), YMM()
 	VCVTPH2PS(s, scale)
 	VCVTPH2PS(m, low)
